@@ -1,0 +1,136 @@
+# The order of the stages. Data flows one way: model + study -> scores, times, accuracies -> figures.
+#
+# A stage is made again when its sources, weights or data are newer than its outputs; the program then looks at the
+# contents too, and does nothing where only times changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+
+VENV  := .venv
+PY    := $(VENV)/bin/python
+RUN   := $(PY) -m neurocnnf
+BUILD ?= build
+QUICK ?=
+# The first interpreter that can hold the pinned packages: numpy 1.26, which Brain-Score needs, has builds for 3.11 and 3.12.
+USABLE := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
+PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11,$(if $(shell $(p) -c '$(USABLE)' 2>/dev/null && echo yes),$(p))) python3)
+
+# What the figures are drawn from.
+MODEL      := cnnf-cifar-gray
+CONTROL    := cnn-cifar-gray
+SHOWN      := cnnf-mnist
+EVALUATED  := cnnf-mnist cnn-mnist $(MODEL) $(CONTROL)
+BENCHMARKS := cowley2023.V4-ridge kriegeskorte2008.IT-rsa
+STUDY      := tang2018
+
+# What `make train` makes.
+RECIPES ?= cnnf-mnist cnn-mnist cnnf-cifar-gray cnn-cifar-gray cnnf-digits cnn-digits
+SEEDS   ?= 0 1 2
+
+CODE     := $(wildcard neurocnnf/*.py neurocnnf/weights/*) neurocnnf/registry.csv
+SCORING  := $(CODE) $(wildcard benchmarks/*.py benchmarks/recordings/*.py)
+TIMING   := $(SCORING) $(wildcard analysis/*.py)
+DRAWING  := $(wildcard figures/*.py)
+READY    := $(VENV)/.installed
+DATA     := $(BUILD)/.data
+
+# Each of these holds the path of a stage's results: where a study is missing, those of simulated recordings, which
+# bear no study's name.
+SCORES     := $(foreach m,$(MODEL) $(CONTROL),$(foreach b,$(BENCHMARKS),$(BUILD)/scores/.$(m).$(b)))
+TIMES      := $(BUILD)/times/.$(MODEL).$(STUDY)
+EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
+# Measured once, when a checkpoint is shipped: three seeds, of which only the first one's weights are kept.
+CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
+FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times,$(BUILD)/figures/$(f).png)
+
+.PHONY: help figures quick-figures test lint bench train clean FORCE
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+figures: $(FIGURES)  ## Draw every figure into build/figures (NEUROCNNF_DATA=folder: from the real studies)
+	@if [ -e $(BUILD)/.drawn ]; then rm $(BUILD)/.drawn; echo "figures are in $(BUILD)/figures"; else echo "figures are up to date"; fi
+	@if grep -lsE '"simulated": *true' $(BUILD)/scores/*.json $(BUILD)/times/*.json > $(BUILD)/.simulated; then \
+	  echo "simulated recordings were used in:"; sed 's/^/  /' $(BUILD)/.simulated; \
+	  echo "for the real studies: NEUROCNNF_DATA=folder make figures; or connect to a network, make clean figures"; fi
+
+quick-figures:  ## Draw every figure from a small subsample into build/quick/figures (a check, not a result)
+	@$(MAKE) --no-print-directory figures BUILD=build/quick QUICK=--quick
+
+test: $(READY)  ## Run the tests
+	@$(PY) -m pytest -q
+
+lint: $(READY)  ## Check style (ruff) and types (mypy)
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+
+bench: $(READY)  ## Measure speed and memory beside a plain transcription of the equations
+	@$(PY) tests/speed/bench.py
+
+train: $(READY)  ## Train the models, three seeds each, into build/weights (hours; RECIPES=... SEEDS=... to choose)
+	@for recipe in $(RECIPES); do for seed in $(SEEDS); do \
+	  $(RUN) train $$recipe --seed $$seed; done; \
+	  $(RUN) ship $$recipe $(SEEDS:%=build/train/$$recipe-%) --out build/weights; done
+
+clean:  ## Remove build/ (the environment in .venv stays)
+	rm -rf build
+
+# --- the environment ---------------------------------------------------------------------------------------------
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c '$(USABLE)' 2>/dev/null || { echo "error: expected Python 3.11 or 3.12, got $$($(PYTHON) --version 2>&1 | head -n 1 || true). Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version): about 2 GB, about 2 minutes" >&2
+	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# --- stages ------------------------------------------------------------------------------------------------------
+
+# Rewritten only where NEUROCNNF_DATA or the names, sizes and times of its files changed.
+$(DATA): FORCE | $(READY)
+	@$(PY) -I neurocnnf/stages.py $@
+
+# Run a stage, show what it says, and keep its last line, the path of its results.
+define keep
+	@mkdir -p $(@D)
+	$(1) | tee $@.part; tail -n 1 $@.part > $@.part2; rm $@.part; mv $@.part2 $@
+	@touch $(BUILD)/.drawn
+endef
+
+$(EXAMPLES): $(CODE) analysis/feedback_examples.py $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.feedback_examples $(SHOWN) --out $(@D)/$(SHOWN) --simulate-missing)
+
+# One rule for each model: a benchmark's identifier has a dot of its own.
+define score_rule
+$(BUILD)/scores/.$(1).%: $(SCORING) $(DATA) $(READY)
+	$$(call keep,$(RUN) score $(1) $$* --out $$(@D)/$(1).$$* --simulate-missing $(QUICK))
+endef
+$(foreach model,$(MODEL) $(CONTROL),$(eval $(call score_rule,$(model))))
+
+$(TIMES): $(TIMING) $(DATA) $(READY)
+	$(call keep,$(RUN) recognition-times $(MODEL) $(STUDY) --control $(CONTROL) --out $(@D)/$(MODEL).$(STUDY) --simulate-missing $(QUICK))
+
+# --- figures: each draws the tables it is given, and saves them beside itself -------------------------------------
+
+define draw
+	@mkdir -p $(@D)
+	$(PY) -m figures.$(basename $(@F)) --in $(1) --out $(basename $@)
+	@[ -s $@ ] || { echo "error: expected figures.$(basename $(@F)) to write $@, got no file" >&2; exit 1; }
+	@touch $@ $(BUILD)/.drawn
+endef
+
+$(BUILD)/figures/feedback_examples.png: $(DRAWING) $(EXAMPLES)
+	$(call draw,$$(cat $(EXAMPLES)).npz)
+
+$(BUILD)/figures/accuracy_by_step.png: $(DRAWING) analysis/accuracy_summary.py $(CARDS) $(READY)
+	$(call draw,$(CARDS))
+
+$(BUILD)/figures/neural_scores.png: $(DRAWING) analysis/neural_summary.py $(SCORES)
+	$(call draw,$$(cat $(SCORES) | sort -u | sed 's/$$/.csv/'))
+
+$(BUILD)/figures/recognition_times.png: $(DRAWING) $(TIMES)
+	$(call draw,$$(cat $(TIMES)))

@@ -1,0 +1,1 @@
+"""Recognition times: when does the model know, and when does the observer."""

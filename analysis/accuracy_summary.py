@@ -1,0 +1,76 @@
+"""Accuracy by step: single seeds, and their mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+KEYS = ["data", "kind", "degradation", "level", "step"]
+SEED, MEAN = "seed", "mean over seeds"
+
+
+def read_accuracies(path: Path) -> pd.DataFrame:
+    """Read accuracies from a checkpoint's card (.json), or from a table that `neurocnnf evaluate` wrote (.csv).
+
+    Returns
+    -------
+    pandas.DataFrame
+        model, kind, data, degradation, level, step, accuracy, n_correct, n_images, seed (of the training; 0 for a
+        table, which has one model).
+
+    Raises
+    ------
+    ValueError
+        If a .json file is not a card with accuracies.
+    """
+    path = Path(path)
+    if path.suffix != ".json":
+        table = pd.read_csv(path)
+        return table if "seed" in table else table.assign(seed=0)
+    card = json.loads(path.read_text())
+    if "accuracy" not in card:
+        raise ValueError(
+            f"{path.name}: expected a card with accuracies, got {', '.join(card)}. Write it with `neurocnnf ship`."
+        )
+    table = pd.DataFrame(card["accuracy"])
+    for place, (column, value) in enumerate(
+        (("model", card["name"]), ("kind", card["name"].split("-")[0]), ("data", card["data"]))
+    ):
+        table.insert(place, column, value)
+    return table
+
+
+def with_means(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the mean over seeds to a table of single seeds.
+
+    Parameters
+    ----------
+    table
+        Columns model, kind, data, seed, degradation, level, step, accuracy, n_images; a row per seed. Rows
+        that occur twice with the same accuracy (one model evaluated under two names) count once.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows with ``summary`` = "seed" and ``n_seeds`` = 1, then a row per data set, kind,
+        degradation, level and step with ``summary`` = "mean over seeds", its mean accuracy, and ``n_seeds``.
+
+    Raises
+    ------
+    ValueError
+        If a seed has two accuracies for the same thing.
+    """
+    keys = [*KEYS, "seed"]
+    rows = table.drop_duplicates([*keys, "accuracy"])
+    twice = rows[rows.duplicated(keys)]
+    if len(twice):
+        one = ", ".join(f"{key} {twice.iloc[0][key]}" for key in keys)
+        raise ValueError(
+            f"accuracy: expected one row per seed, got different accuracies for {one}. "
+            "Leave out the table of the older evaluation."
+        )
+    groups = rows.groupby(KEYS, sort=False, as_index=False)
+    means = groups.agg(accuracy=("accuracy", "mean"), n_images=("n_images", "sum"), n_seeds=("seed", "nunique"))
+    return pd.concat([rows.assign(summary=SEED, n_seeds=1), means.assign(summary=MEAN)], ignore_index=True)

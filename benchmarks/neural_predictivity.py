@@ -1,0 +1,284 @@
+"""How well a model's layers predict neurons at every step: cross-validated ridge, per session.
+
+Raw score of a session, layer and step: Pearson r of held-out predictions with responses in each fold,
+averaged over folds, median over neuroids. Normalised: the median over neuroids of r / sqrt(reliability), for
+sessions with repeats. Intervals resample images (within folds) and neuroids, with the predictions held fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import ceilings
+from benchmarks.bootstrap import (
+    N_RESAMPLES,
+    count_draws,
+    draw_neuroids,
+    fold_correlations,
+    interval,
+    median_resamples,
+)
+from benchmarks.inputs import (
+    EachLayer,
+    default_each_layer,
+    each_activation,
+    files_available,
+    files_used,
+    open_store,
+)
+from benchmarks.layer_choice import average_sessions
+from benchmarks.ridge import gram, make_folds, ridge_predictions
+from benchmarks.score import Score, make_provenance, used_steps
+from neurocnnf.progress import Progress
+
+N_FOLDS = 5
+QUICK_IMAGES, QUICK_RESAMPLES = 200, 200
+
+
+class Session(Protocol):
+    """Responses of some neuroids to some stimuli; see `benchmarks.recordings` and `benchmarks.simulated`."""
+
+    stimuli: Any
+    responses: Any  # DataArray (presentation, neuroid)
+    repeats: Any  # DataArray (presentation, neuroid, repetition) or None
+    animal: str
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is drawn once per session, and shared by its layers and steps so that they can be compared.
+
+    Parameters
+    ----------
+    responses
+        (presentation, neuroid).
+    folds
+        Held-out presentations of each fold.
+    counts
+        (resample, presentation).
+    neuroids
+        (resample, neuroid), indices.
+    ceiling
+        (neuroid,), largest expected r; NaN where there are no repeats.
+    """
+
+    responses: NDArray[np.float64]
+    folds: tuple[NDArray[np.int64], ...]
+    counts: NDArray[np.float64]
+    neuroids: NDArray[np.int64]
+    ceiling: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StepScore:
+    """One layer at one step: numbers for the table, and the bootstrap samples they came from."""
+
+    row: Mapping[str, Any]
+    raw_samples: NDArray[np.float64]
+    normalised_samples: NDArray[np.float64]
+
+
+def make_design(
+    responses: NDArray,
+    repeats: NDArray | None,
+    seed: int,
+    n_folds: int = N_FOLDS,
+    n_resamples: int = N_RESAMPLES,
+) -> Design:
+    """Draw a session's folds and resamples, and find its ceiling.
+
+    Parameters
+    ----------
+    responses
+        (presentation, neuroid).
+    repeats
+        (presentation, neuroid, repetition) or None.
+    seed
+        Of everything drawn. Folds, resamples and split halves have streams of their own.
+    """
+    responses = np.asarray(responses, dtype=np.float64)
+    for_folds, for_resamples, for_halves = np.random.default_rng(seed).spawn(3)
+    folds = make_folds(len(responses), n_folds, for_folds)
+    counts = count_draws(folds, n_resamples, for_resamples)
+    neuroids = draw_neuroids(responses.shape[1], n_resamples, for_resamples)
+    ceiling = np.full(responses.shape[1], np.nan)
+    if repeats is not None:
+        ceiling = ceilings.split_half(np.asarray(repeats), for_halves).ceiling
+    return Design(responses, folds, counts, neuroids, ceiling)
+
+
+def score_features(features: NDArray, design: Design) -> StepScore:
+    """Score one layer at one step.
+
+    Parameters
+    ----------
+    features
+        (presentation, unit).
+    design
+        Of the session.
+
+    Returns
+    -------
+    StepScore
+        ``n_used`` counts neuroids with a raw score, ``n_normalised`` those with a ceiling too; without any
+        the scores are NaN.
+    """
+    fit = ridge_predictions(gram(features), design.responses, design.folds)
+    r = fold_correlations(fit.predictions, design.responses, design.folds)
+    samples = fold_correlations(fit.predictions, design.responses, design.folds, design.counts)
+    raw, low, high, raw_samples = _median_with_interval(r, samples, design.neuroids)
+    normalised, n_low, n_high, n_samples = _median_with_interval(
+        r / design.ceiling, samples / design.ceiling, design.neuroids
+    )
+    has_ceiling = np.isfinite(design.ceiling)
+    row = {
+        "raw": raw,
+        "raw_low": low,
+        "raw_high": high,
+        "ceiling": float(np.median(design.ceiling[has_ceiling])) if has_ceiling.any() else float("nan"),
+        "ceiling_rule": ceilings.RIDGE_RULE if has_ceiling.any() else ceilings.NO_RULE,
+        "normalised": normalised,
+        "normalised_low": n_low,
+        "normalised_high": n_high,
+        "n_used": int(np.isfinite(r).sum()),
+        "n_total": len(r),
+        "n_normalised": int(np.isfinite(r / design.ceiling).sum()),
+        "n_presentations": len(design.responses),
+        "penalties_at_edge": fit.share_at_edge,
+    }
+    return StepScore(row, raw_samples, n_samples)
+
+
+def _median_with_interval(values, samples, neuroids):
+    finite = np.isfinite(values)
+    if not finite.any():
+        return float("nan"), float("nan"), float("nan"), np.full(len(samples), np.nan)
+    resampled = median_resamples(samples, neuroids)
+    return float(np.median(values[finite])), *interval(resampled), resampled
+
+
+def score_layer(activations: NDArray, design: Design) -> list[StepScore]:
+    """Score a layer at every step; a step that equals the one before it is not computed again.
+
+    Parameters
+    ----------
+    activations
+        (step, presentation, unit). Levels below the one that is reconstructed stay the same over steps.
+    design
+        Of the session.
+    """
+    scores: list[StepScore] = []
+    for step, features in enumerate(activations):
+        same = step > 0 and np.array_equal(features, activations[step - 1])
+        scores.append(scores[-1] if same else score_features(features, design))
+    return scores
+
+
+@dataclass(frozen=True)
+class NeuralPredictivity:
+    """A benchmark of neural predictivity; calling it scores a model.
+
+    Parameters
+    ----------
+    identifier
+        ``<study>.<what>-<metric>``.
+    studies
+        Names, or patterns of names, of the files it needs from the data store.
+    source
+        ``source(store, model, n_steps, seed, each_layer)`` yields (name, session), one session in memory at a
+        time.
+    simulated
+        Whether the recordings are simulated.
+    store
+        Where the files are; a `DataStore` with its defaults where None.
+    quick
+        A small subsample: a check, not a result.
+    each_layer
+        What records the model; `neurocnnf.record.each_layer` where None.
+    """
+
+    identifier: str
+    studies: tuple[str, ...]
+    source: Callable[..., Iterable[tuple[str, Session]]]
+    simulated: bool = False
+    store: Any = None
+    quick: bool = False
+    each_layer: EachLayer | None = None
+
+    def available(self, store=None) -> bool:
+        """Say whether the files are at hand without downloading."""
+        return files_available(self.studies, store or self.store)
+
+    def __call__(
+        self,
+        model,
+        n_steps: int = 5,
+        seed: int = 0,
+        progress: Progress | None = None,
+        layers: tuple[str, ...] | None = None,
+    ) -> Score:
+        """Score a model at every layer and step.
+
+        Parameters
+        ----------
+        model
+            With ``name``, ``layer_names``, ``recurrent``; a feedforward one is scored at step 0.
+        n_steps
+            Feedback passes.
+        seed
+            Of folds, resamples and split halves.
+        progress
+            Called with (what, done, total).
+        layers
+            Names; all of the model's where None.
+
+        Returns
+        -------
+        Score
+            `value` at the last step; each session's layer is chosen by the sessions of the other animals.
+        """
+        n_steps = used_steps(model, n_steps)
+        layers = tuple(model.layer_names if layers is None else layers)
+        each_layer = self.each_layer or default_each_layer()
+        store = open_store(self.studies, self.store)
+        sessions = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
+        results: dict[tuple[str, str, int], StepScore] = {}
+        animals: dict[str, str] = {}
+        for name, session in quick_sessions(sessions) if self.quick else sessions:
+            animals[name] = session.animal
+            repeats = None if session.repeats is None else session.repeats.values
+            n_resamples = QUICK_RESAMPLES if self.quick else N_RESAMPLES
+            design = make_design(session.responses.values, repeats, seed, n_resamples=n_resamples)
+            recorded = each_activation(model, session.stimuli, layers, n_steps, each_layer)
+            for done, (layer, activations) in enumerate(recorded, start=1):
+                results |= {(name, layer, step): s for step, s in enumerate(score_layer(activations, design))}
+                if progress:
+                    progress(f"{model.name}: session {name}", done, len(layers))
+        score = average_sessions(results, animals, self.identifier, model.name, n_steps, self.simulated)
+        quick = ("quick: a small subsample of images, not a result",) if self.quick else ()
+        provenance = make_provenance(model, n_steps, seed, store, files_used(self.studies, store))
+        return replace(score, notes=quick + score.notes, provenance=provenance)
+
+
+def quick_sessions(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Session]]:
+    """Keep the first session of two animals, each with at most `QUICK_IMAGES` images."""
+    animals: set[str] = set()
+    for name, session in sessions:
+        if session.animal in animals:
+            continue
+        animals.add(session.animal)
+        index = np.arange(min(QUICK_IMAGES, len(session.stimuli)))
+        smaller: Any = replace(
+            cast(Any, session),
+            stimuli=session.stimuli.subset(index),
+            responses=session.responses.isel(presentation=index),
+            repeats=None if session.repeats is None else session.repeats.isel(presentation=index),
+        )
+        yield name, smaller
+        if len(animals) == 2:  # enough for a layer chosen by the other animal
+            return

@@ -1,0 +1,1 @@
+"""One module per study: its files in, stimuli and recordings out."""

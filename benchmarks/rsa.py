@@ -1,0 +1,231 @@
+"""Representational dissimilarity, and how alike two matrices of it are.
+
+Dissimilarities travel as condensed vectors: the pairs (i, j), i < j, of a symmetric matrix, row by row, the
+order of ``scipy.spatial.distance.squareform``.
+
+Sources: Kriegeskorte, Mur and Bandettini (2008) Front Syst Neurosci 2:4; Diedrichsen et al. (2021) Neurons
+Behav Data Anal Theory (cosine similarity of dissimilarities).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+METRICS = ("spearman", "cosine")
+
+SMALLEST_VARIANCE = 1e-20
+"""Variance over units, relative to the mean square, below which a pattern is constant: no correlation."""
+
+
+def correlation_rdm(features: NDArray) -> NDArray[np.float64]:
+    """One minus the Pearson correlation of each pair of patterns, from one matrix product in float64.
+
+    Parameters
+    ----------
+    features
+        (presentation, unit), any float type.
+
+    Returns
+    -------
+    ndarray
+        (pair,), float64, between 0 and 2; NaN for the pairs of a pattern that is constant over units or not
+        finite.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two presentations or two units.
+    """
+    features = np.asarray(features)
+    if features.ndim != 2 or min(features.shape) < 2:
+        raise ValueError(
+            f"features: expected (presentation, unit) with at least 2 of each, got shape {features.shape}. "
+            "Flatten the units of a layer, and show two images or more."
+        )
+    patterns = features.astype(np.float64)
+    power = np.square(patterns).mean(axis=1)
+    patterns -= patterns.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(patterns, axis=1)
+    varies = norms**2 / features.shape[1] > SMALLEST_VARIANCE * power
+    with np.errstate(invalid="ignore", divide="ignore"):
+        patterns /= np.where(varies, norms, np.nan)[:, None]
+    distances = 1 - patterns @ patterns.T
+    return np.clip(distances[np.triu_indices(len(distances), k=1)], 0, 2)
+
+
+def condensed(dissimilarities: NDArray) -> NDArray[np.float64]:
+    """Return the pairs (i, j), i < j, of a matrix or a stack of matrices; condensed vectors pass through.
+
+    Parameters
+    ----------
+    dissimilarities
+        (pair,) or (..., image, image), symmetric.
+
+    Returns
+    -------
+    ndarray
+        (..., pair), float64.
+
+    Raises
+    ------
+    ValueError
+        If a matrix is not square and symmetric.
+    """
+    matrix = np.asarray(dissimilarities, dtype=np.float64)
+    if matrix.ndim == 1:
+        return matrix
+    if matrix.shape[-1] != matrix.shape[-2]:
+        raise ValueError(
+            f"dissimilarities: expected (pair,) or square (..., image, image), got shape {matrix.shape}. "
+            "Pass one vector, or matrices."
+        )
+    if not np.allclose(matrix, np.swapaxes(matrix, -1, -2), equal_nan=True):
+        raise ValueError(
+            "dissimilarities: expected symmetric matrices, got d(i, j) that differs from d(j, i). Average the halves."
+        )
+    first, second = np.triu_indices(matrix.shape[-1], k=1)
+    return matrix[..., first, second]
+
+
+def compare(first: NDArray, second: NDArray, metric: str) -> float:
+    """Similarity of two condensed dissimilarity vectors.
+
+    Parameters
+    ----------
+    first, second
+        (pair,).
+    metric
+        ``"spearman"``: correlation of midranks. ``"cosine"``: inner product over the product of norms, about
+        zero and not about the mean.
+
+    Returns
+    -------
+    float
+        NaN where either holds a NaN or (for Spearman) does not vary.
+
+    Raises
+    ------
+    ValueError
+        If the metric is unknown or the vectors differ in length.
+    """
+    check_metric(metric)
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if first.shape != second.shape or first.ndim != 1:
+        raise ValueError(
+            f"expected two condensed vectors of one length, got shapes {first.shape} and {second.shape}. "
+            "Compare dissimilarities of the same images."
+        )
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        return float("nan")
+    return float(standardise(first, metric) @ standardise(second, metric))
+
+
+def check_metric(metric: str) -> None:
+    """Raise ValueError, naming the metrics there are, if `metric` is not one of them."""
+    if metric not in METRICS:
+        raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}. Choose one of those.")
+
+
+def standardise(dissimilarities: NDArray, metric: str) -> NDArray[np.float64]:
+    """Scale a condensed vector so that the inner product of two such vectors is the metric.
+
+    Parameters
+    ----------
+    dissimilarities
+        (pair,), finite.
+    metric
+        ``"spearman"``: centred midranks of unit length. ``"cosine"``: unit length.
+
+    Returns
+    -------
+    ndarray
+        (pair,), float64; NaN where nothing varies (Spearman) or all is zero (cosine).
+    """
+    values = np.asarray(dissimilarities, dtype=np.float64)
+    if metric == "spearman":
+        values = rankdata(values) - (len(values) + 1) / 2
+    norm = np.linalg.norm(values)
+    return values / norm if norm > 0 else np.full(values.shape, np.nan)
+
+
+@dataclass(frozen=True)
+class SortedPairs:
+    """A condensed vector, sorted once, so that midranks in any resample are a cumulative sum.
+
+    Parameters
+    ----------
+    order
+        (pair,), indices that sort the vector.
+    first, last
+        (pair,), for each pair the first and last place of its group of ties in that order.
+    """
+
+    order: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+def sort_pairs(dissimilarities: NDArray) -> SortedPairs:
+    """Sort a condensed vector (pair,) and find its ties."""
+    order = np.argsort(dissimilarities)
+    ordered = dissimilarities[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    ends = np.r_[starts[1:], len(ordered)] - 1
+    group = np.repeat(np.arange(len(starts)), ends - starts + 1)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = group
+    return SortedPairs(order, starts[place], ends[place])
+
+
+def resampled_midranks(pairs: SortedPairs, counts: NDArray) -> NDArray[np.float64]:
+    """Midranks of every pair in resamples that hold it `counts` times.
+
+    Parameters
+    ----------
+    pairs
+        The sorted vector.
+    counts
+        (resample, pair), how often each pair occurs in each resample.
+
+    Returns
+    -------
+    ndarray
+        (resample, pair): the rank each copy of the pair has among the resample's pairs (from 1, ties shared).
+        Pairs that do not occur get the rank between their neighbours, and weight 0 wherever this is used.
+    """
+    cumulative = np.zeros((len(counts), counts.shape[1] + 1))
+    np.cumsum(counts[:, pairs.order], axis=1, out=cumulative[:, 1:])
+    return (cumulative[:, pairs.first] + cumulative[:, pairs.last + 1] + 1) / 2
+
+
+def resampled_standardise(dissimilarities: NDArray, metric: str, counts: NDArray) -> NDArray[np.float64]:
+    """`standardise` inside each resample: the sum over pairs of ``counts * a * b`` is then the metric.
+
+    Parameters
+    ----------
+    dissimilarities
+        (pair,), finite.
+    metric
+        ``"spearman"`` or ``"cosine"``.
+    counts
+        (resample, pair).
+
+    Returns
+    -------
+    ndarray
+        (resample, pair), float64; NaN in resamples where nothing varies.
+    """
+    if metric == "cosine":
+        norms = np.sqrt(counts @ np.square(dissimilarities))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return dissimilarities / np.where(norms > 0, norms, np.nan)[:, None]
+    values = resampled_midranks(sort_pairs(dissimilarities), counts)
+    # ranks 1 ... n with ties shared always have the mean (n + 1) / 2
+    values -= (counts.sum(axis=1, keepdims=True) + 1) / 2
+    norms = np.sqrt(np.einsum("ij,ij,ij->i", counts, values, values))
+    values /= np.where(norms > 0, norms, np.nan)[:, None]
+    return values

@@ -1,0 +1,193 @@
+"""What a benchmark says about a model: one number, and every layer and step behind it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neurocnnf.stages import package_versions, provenance_path, weights_hash, write_atomically
+
+VERSIONS = ("numpy", "scipy", "pandas", "xarray", "torch", "scikit-learn")
+SIGNIFICANT = "%.10g"
+"""Numbers in files: more digits than mean anything, fewer than differ between machines."""
+
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A model's score on one benchmark.
+
+    Parameters
+    ----------
+    benchmark, model
+        Identifier and name.
+    value
+        Normalised score at the last step, of layers chosen on data that is not scored; mean over the sessions
+        or targets that have a ceiling. NaN: missing, and `notes` says why.
+    raw
+        The same before normalisation, over all sessions or targets that count.
+    ceiling
+        Mean ceiling of what `value` rests on; NaN where there is none.
+    ceiling_rule
+        Name of the rule that normalises.
+    interval, raw_interval
+        (low, high), 95 % bootstrap interval of `value` and of `raw`.
+    n_used, n_total
+        Neuroids (or images) that entered `raw`, and all of them.
+    per_step
+        Tidy: ``session`` or ``target``, ``layer``, ``step``, ``raw``, ``raw_low``, ``raw_high``, ``ceiling``,
+        ``ceiling_rule``, ``normalised``, ``normalised_low``, ``normalised_high``, ``n_used``, ``n_total``,
+        ``simulated``, and what the benchmark adds.
+    chosen
+        A row per session or target that counts: ``layer``, ``chosen_by``, ``step`` and the scores there.
+    simulated
+        Whether the recordings are simulated.
+    notes
+        What a reader has to know.
+    provenance
+        Seed, steps, hashes of weights and data, versions.
+    """
+
+    benchmark: str
+    model: str
+    value: float
+    raw: float
+    ceiling: float
+    ceiling_rule: str
+    interval: tuple[float, float]
+    raw_interval: tuple[float, float]
+    n_used: int
+    n_total: int
+    per_step: pd.DataFrame
+    chosen: pd.DataFrame
+    simulated: bool = False
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def summary(self) -> dict[str, Any]:
+        """Return all but the table, ready for JSON: NaN is None."""
+        names = ("benchmark", "model", "value", "raw", "ceiling", "ceiling_rule", "interval", "raw_interval")
+        names += ("n_used", "n_total", "simulated", "notes", "provenance")
+        content = {name: getattr(self, name) for name in names}
+        return _plain({**content, "chosen": self.chosen.to_dict("records")})
+
+    def to_files(self, path_stem: str | Path) -> list[Path]:
+        """Write ``<stem>.csv``, the table by step, and ``<stem>.json``, the rest; never half a file.
+
+        Parameters
+        ----------
+        path_stem
+            Folder and beginning of the names; dots in it are kept. Missing folders are made.
+
+        Returns
+        -------
+        list of Path
+            The two files.
+        """
+        stem = Path(path_stem)
+        table = self.per_step.to_csv(index=False, lineterminator="\n", float_format=SIGNIFICANT)
+        text = json.dumps(self.summary(), indent=1, sort_keys=True, allow_nan=False) + "\n"
+        return [
+            write_atomically(stem.with_name(stem.name + ".csv"), table.encode()),
+            write_atomically(provenance_path(stem), text.encode()),
+        ]
+
+    def table(self, column: str = "raw") -> pd.DataFrame:
+        """Return layer × step, averaged over sessions or per target and metric: what fits a screen.
+
+        Parameters
+        ----------
+        column
+            A numeric column of `per_step`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column.
+        """
+        if column not in self.per_step:
+            raise ValueError(f"column: expected one of {', '.join(self.per_step.columns)}, got {column!r}. Choose one.")
+        keys = [key for key in ("target", "metric") if key in self.per_step]
+        return self.per_step.pivot_table(
+            index=[*keys, "layer"], columns="step", values=column, aggfunc="mean", sort=False, dropna=False
+        ).dropna(how="all")
+
+    def __str__(self) -> str:
+        """Return a few lines for a terminal."""
+        head = f"{self.model} on {self.benchmark}" + (" (simulated recordings)" if self.simulated else "")
+        lines = [
+            head,
+            f"  value    {number(self.value, self.interval)}   [{self.ceiling_rule}]",
+            f"  raw      {number(self.raw, self.raw_interval)}   n {self.n_used} / {self.n_total}",
+            f"  ceiling  {number(self.ceiling)}",
+            *(f"  note: {note}" for note in self.notes),
+            "raw, by layer and step:",
+            self.table().to_string(float_format="{:.3f}".format, na_rep=MISSING),
+        ]
+        return "\n".join(lines)
+
+
+def number(value: float, bounds: tuple[float, float] | None = None) -> str:
+    """Format a number and its interval; NaN reads "missing"."""
+    if math.isnan(value):
+        return MISSING
+    if bounds is None:
+        return f"{value:.3f}"
+    if any(map(math.isnan, bounds)):
+        return f"{value:.3f} (interval {MISSING})"
+    return f"{value:.3f} ({bounds[0]:.3f} to {bounds[1]:.3f})"
+
+
+def used_steps(model, n_steps: int) -> int:
+    """Return the steps that a model is unrolled for: `n_steps`, or 0 for a feedforward model.
+
+    Raises
+    ------
+    ValueError
+        If `n_steps` is not an integer, 0 or more.
+    """
+    if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer) or n_steps < 0:
+        raise ValueError(f"n_steps: expected an integer, 0 or more, got {n_steps!r}. 5 is usual.")
+    return int(n_steps) if getattr(model, "recurrent", True) else 0
+
+
+def make_provenance(model, n_steps: int, seed: int, store=None, files: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Collect what a score was made from.
+
+    Parameters
+    ----------
+    model
+        With ``name`` and, where it has weights, ``state_dict``.
+    n_steps, seed
+        As scored.
+    store, files
+        Data store and the names of the files that were read from it.
+    """
+    return {
+        "n_steps": n_steps,
+        "seed": seed,
+        "weights_sha256": weights_hash(model) if hasattr(model, "state_dict") else None,
+        "data_sha256": {name: store.sha256(name) for name in files} if store is not None else {},
+        "versions": package_versions(VERSIONS),
+    }
+
+
+def _plain(value):
+    """Turn numpy types into Python's and NaN into None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return float(SIGNIFICANT % value) if isinstance(value, float) else value

@@ -1,0 +1,129 @@
+"""Accuracy at every step, on clean and on degraded test images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from neurocnnf.degradations import DEGRADATION_LEVELS, degrade
+from neurocnnf.images import load_training_set, to_model_range
+from neurocnnf.model import CNNF
+from neurocnnf.progress import Progress
+
+REPORTED = ("noise", "blur", "occlusion")
+N_DEGRADED = 2000
+BATCH = 50  # divides the test sets: one shape to compile
+
+
+def conditions() -> Iterator[tuple[str, float]]:
+    """Yield (degradation, level): clean, then three levels of each kind."""
+    yield "clean", 0.0
+    for kind in REPORTED:
+        for level in DEGRADATION_LEVELS[kind]:
+            yield kind, level
+
+
+def evaluate_on(
+    model: CNNF,
+    data: str,
+    n_steps: int = 5,
+    *,
+    n_clean: int | None = None,
+    n_degraded: int = N_DEGRADED,
+    seed: int = 0,
+    compiled: bool = False,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Measure a model's accuracy on the test images of a training set.
+
+    Parameters
+    ----------
+    model, n_steps, n_degraded, seed, compiled, progress
+        As in `accuracy_by_step`.
+    data
+        Name of the training set.
+    n_clean
+        How many images, from the first on, the clean condition uses; all of them where None.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As from `accuracy_by_step`, with the columns model, kind (first word of the model's name) and data before.
+    """
+    images, labels = load_training_set(data, "test")
+    table = accuracy_by_step(
+        model,
+        to_model_range(images[:n_clean]),
+        torch.as_tensor(labels[:n_clean]),
+        n_steps,
+        n_degraded=n_degraded,
+        seed=seed,
+        compiled=compiled,
+        progress=progress,
+    )
+    for place, (column, value) in enumerate(
+        (("model", model.name), ("kind", model.name.split("-")[0]), ("data", data))
+    ):
+        table.insert(place, column, value)
+    return table
+
+
+def accuracy_by_step(
+    model: CNNF,
+    images: Tensor,
+    labels: Tensor,
+    n_steps: int = 5,
+    *,
+    n_degraded: int | None = None,
+    seed: int = 0,
+    compiled: bool = False,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Measure accuracy at every step under every condition.
+
+    Parameters
+    ----------
+    model
+        A CNN-F, unrolled for `n_steps`, or a feedforward control, which is swept once.
+    images, labels
+        Test set: (image, channel, y, x) in [-1, 1], and (image,).
+    n_steps
+        Number of feedback passes.
+    n_degraded
+        How many of the images, from the first on, each degraded condition uses; all of them where None.
+    seed
+        Of the degradations: models evaluated with the same seed see the same pixels.
+    compiled
+        As in `CNNF.unroll`.
+    progress
+        Called with (model, images seen, all images).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns degradation, level, step, accuracy (of that step's logits), n_correct, n_images.
+    """
+    steps = n_steps if model.recurrent else 0
+    few = min(n_degraded or len(images), len(images))
+    todo = [(kind, level, len(images) if kind == "clean" else few) for kind, level in conditions()]
+    total, done, rows = sum(n for _, _, n in todo), 0, []
+    for number, (kind, level, n) in enumerate(todo, start=1):
+        # A generator per condition, so that each sees the same noise whatever else is measured.
+        generator = torch.Generator().manual_seed(seed * 1000 + number)
+        correct = torch.zeros(steps + 1, dtype=torch.int64)
+        for x, y in zip(images[:n].split(BATCH), labels[:n].split(BATCH), strict=True):
+            seen = x if kind == "clean" else degrade(x, kind, level, generator)
+            with torch.no_grad():
+                answers = model.unroll(seen, steps, compiled=compiled).logits.argmax(-1)
+            correct += (answers == y).sum(1)
+            done += len(x)
+            if progress:
+                progress(model.name, done, total)
+        rows += [
+            {"degradation": kind, "level": level, "step": step, "accuracy": c / n, "n_correct": c, "n_images": n}
+            for step, c in enumerate(correct.tolist())
+        ]
+    return pd.DataFrame(rows)

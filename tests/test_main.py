@@ -1,0 +1,296 @@
+"""The command line says what it does, and what went wrong, in one line."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from neurocnnf.__main__ import app
+
+COMMANDS = ["list", "fetch", "train", "ship", "evaluate", "score", "recognition-times"]
+WIDE = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+def run(*arguments):
+    """Run the command line."""
+    return CliRunner(env=WIDE).invoke(app, list(arguments))
+
+
+def error_line(result) -> str:
+    """Return the one line of an error, after checking that it is one."""
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+# --- with the project's own models and benchmarks
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command):
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+    assert command in run("--help").output
+
+
+def test_list_names_the_shipped_models_and_the_benchmarks():
+    result = run("list")
+    assert result.exit_code == 0, result.output
+    for name in ("cnnf-mnist", "cnn-cifar-gray", "cowley2023.V4-ridge", "kriegeskorte2008.IT-rsa"):
+        assert name in result.stdout
+
+
+def test_an_unknown_model_is_one_clear_line():
+    assert "no-such-model" in error_line(run("evaluate", "no-such-model"))
+
+
+def test_an_unknown_benchmark_is_one_clear_line():
+    assert "no-such.benchmark" in error_line(run("score", "cnnf-digits", "no-such.benchmark"))
+
+
+# --- with stand-ins that show what is passed on
+
+
+class Missing(RuntimeError):
+    """Stands in for both DataError and DataMissing."""
+
+
+class Net:
+    """A model with one weight."""
+
+    def __init__(self, name):
+        if name.startswith("odd"):
+            raise ValueError(f"model: expected a shipped name,\n    got {name!r}.")
+        self.name, self.recurrent, self.card = name, name.startswith("cnnf"), {"data": "mnist"}
+
+    def state_dict(self):
+        """Return the weight."""
+        import torch
+
+        return {"weight": torch.ones(1)}
+
+
+class Parts:
+    """What the commands call, replaced: notes the calls, and lacks the studies named in `missing`."""
+
+    def __init__(self, folder):
+        self.calls, self.missing, self.folder = [], set(), folder
+
+    def need(self, study):
+        if study in self.missing:
+            raise Missing(f"{study}: not here")
+
+    def load_benchmark(self, identifier, store=None, **options):
+        def benchmark(model, n_steps, seed, progress):
+            self.calls.append(("score", model.name, identifier, n_steps, seed, options))
+            self.need(identifier)
+            return Result(".csv", identifier.startswith("simulated"))
+
+        return benchmark
+
+    def evaluate_on(self, model, data, n_steps, *, seed, progress, **few):
+        self.calls.append(("evaluate", model.name, n_steps))
+        self.need("mnist")
+        return table_of(simulated=False)
+
+    def recognition_times(self, model, control, store, n_steps, seed, progress, **settings):
+        self.calls.append(("times", model.name, control.name, False, n_steps, settings))
+        self.need("tang2018")
+        return Result(".statistics.csv", simulated=False)
+
+    def recognition_times_simulated(self, model, control, n_steps, seed, progress, **settings):
+        self.calls.append(("times", model.name, control.name, True, n_steps, settings))
+        progress("decoding", 1, 2)
+        return Result(".statistics.csv", simulated=True)
+
+    def train(self, *arguments, progress, **options):
+        self.calls.append(("train", *map(str, arguments), options))
+        progress("training", 1, 2)
+
+    def fetch_all(self, store, pattern, progress):
+        self.calls.append(("fetch", pattern))
+        progress("a/b", 0, 1)
+        state = "missing" if self.missing else "cached"
+        return pd.DataFrame({"file": ["a/b"], "state": [state], "detail": [""]})
+
+    def inventory(self, store):
+        names = ["tang2018_occlusion/a", "mnist/b"]
+        return pd.DataFrame({"file": names, "study": "", "state": "missing", "citation": ""})
+
+
+class Result:
+    """A score, or recognition times."""
+
+    def __init__(self, ending, simulated):
+        self.ending, self.table = ending, table_of(simulated)
+
+    def to_files(self, stem):
+        path = stem.with_name(stem.name + self.ending)
+        self.table.to_csv(path, index=False)
+        return [path]
+
+
+def table_of(simulated):
+    return pd.DataFrame({"step": [0, 1], "value": [0.5, np.nan], "simulated": simulated})
+
+
+@pytest.fixture
+def parts(monkeypatch, tmp_path):
+    """Replace what the commands import."""
+    parts = Parts(tmp_path)
+    store = SimpleNamespace(glob=lambda pattern: [], sha256=lambda name: "")
+    modules = {
+        "neurocnnf.datastore": {
+            "DataStore": lambda: store,
+            "DataMissing": Missing,
+            "DataError": Missing,
+            "fetch_all": parts.fetch_all,
+            "inventory": parts.inventory,
+        },
+        "neurocnnf.evaluate": {"evaluate_on": parts.evaluate_on},
+        "neurocnnf.train": {"train": parts.train},
+        "benchmarks": {"load_benchmark": parts.load_benchmark},
+        "analysis": {"recognition_time": parts},
+    }
+    for name, members in modules.items():
+        module = ModuleType(name)
+        module.__dict__.update(members)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("neurocnnf.load_model", Net, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return parts
+
+
+def test_a_score_is_written_shown_and_not_made_twice(parts):
+    first, second = (run("score", "cnnf-mnist", "cowley2023.V4-ridge") for _ in range(2))
+    assert first.exit_code == second.exit_code == 0, first.output
+    assert parts.calls == [("score", "cnnf-mnist", "cowley2023.V4-ridge", 5, 0, {})]
+    assert "up to date" in second.stderr
+    assert "0.5" in first.stdout
+    assert "nan" in first.stdout  # what is missing is shown as missing
+    assert (parts.folder / "build/scores/cnnf-mnist.cowley2023.V4-ridge.json").is_file()
+
+
+def test_a_feedforward_control_is_asked_for_no_feedback(parts):
+    run("score", "cnn-mnist", "cowley2023.V4-ridge")
+    run("evaluate", "cnn-mnist")
+    assert [call[3] for call in parts.calls[:1]] == [0]
+    assert parts.calls[1] == ("evaluate", "cnn-mnist", 0)
+
+
+@pytest.mark.parametrize("changed", [["--seed", "1"], ["--n-steps", "3"], ["--quick"]])
+def test_other_settings_are_another_result(parts, changed):
+    command = ["score", "cnnf-mnist", "cowley2023.V4-ridge", "--out", "here"]
+    run(*command)
+    run(*command, *changed)
+    assert len(parts.calls) == 2
+
+
+def test_quick_asks_for_less_and_writes_elsewhere(parts):
+    run("score", "cnnf-mnist", "cowley2023.V4-ridge", "--quick")
+    assert parts.calls == [("score", "cnnf-mnist", "cowley2023.V4-ridge", 2, 0, {"quick": True})]
+    assert (parts.folder / "build/quick/scores/cnnf-mnist.cowley2023.V4-ridge.csv").is_file()
+
+
+def test_a_missing_study_is_an_error_unless_simulation_is_asked_for(parts):
+    parts.missing.add("cowley2023.V4-ridge")
+    assert "cowley2023.V4-ridge: not here" in error_line(run("score", "cnnf-mnist", "cowley2023.V4-ridge"))
+    result = run("score", "cnnf-mnist", "cowley2023.V4-ridge", "--simulate-missing")
+    assert result.exit_code == 0, result.output
+    assert parts.calls[-1][:3] == ("score", "cnnf-digits", "simulated.V4-ridge")
+    assert "cowley2023.V4-ridge: not here" in result.stderr
+    assert "NEUROCNNF_DATA" in result.stderr
+    assert "True" in result.stdout
+    # Nothing simulated stands under a study's name; the last line says where it is.
+    assert result.stdout.splitlines()[-1] == "build/scores/cnnf-digits.simulated.V4-ridge"
+    assert (parts.folder / "build/scores/cnnf-digits.simulated.V4-ridge.json").is_file()
+    assert not list(parts.folder.rglob("*cowley2023*"))
+
+
+def test_an_evaluation_without_its_test_images_is_an_error(parts):
+    parts.missing.add("mnist")
+    assert "mnist: not here" in error_line(run("evaluate", "cnnf-mnist"))
+
+
+def test_recognition_times_choose_the_control_of_the_same_data(parts):
+    result = run("recognition-times", "cnnf-cifar-gray", "tang2018")
+    assert result.exit_code == 0, result.output
+    assert parts.calls == [("times", "cnnf-cifar-gray", "cnn-cifar-gray", False, 5, {})]
+
+
+def test_recognition_times_are_simulated_with_digits_where_the_study_is_missing(parts):
+    parts.missing.add("tang2018")
+    assert "tang2018: not here" in error_line(run("recognition-times", "cnnf-mnist", "tang2018"))
+    command = ["recognition-times", "cnnf-mnist", "tang2018", "--control", "cnn-mnist", "--simulate-missing"]
+    result = run(*command, "--quick")
+    assert result.exit_code == 0, result.output
+    settings = {"n_resamples": 200, "n_permutations": 100}
+    assert parts.calls[-1] == ("times", "cnnf-digits", "cnn-digits", True, 2, settings)
+
+
+def test_an_unknown_study_is_one_clear_line(parts):
+    assert "expected tang2018, got 'other'" in error_line(run("recognition-times", "cnnf-mnist", "other"))
+
+
+def test_an_error_of_several_lines_becomes_one(parts):
+    assert "shipped name, got 'odd-model'" in error_line(run("score", "odd-model", "cowley2023.V4-ridge"))
+
+
+def test_debug_shows_where_an_error_came_from(parts):
+    with pytest.raises(ValueError, match="odd-model"):
+        CliRunner(env=WIDE).invoke(app, ["--debug", "evaluate", "odd-model"], catch_exceptions=False)
+
+
+def test_what_a_user_cannot_mend_keeps_its_traceback(parts, monkeypatch):
+    def broken(name):
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr("neurocnnf.load_model", broken, raising=False)
+    with pytest.raises(KeyError, match="a fault of ours"):
+        CliRunner(env=WIDE).invoke(app, ["evaluate", "cnnf-mnist"], catch_exceptions=False)
+
+
+def test_train_passes_its_options_on(parts):
+    result = run("train", "cnnf-mnist", "--seed", "2", "--compile")
+    assert result.exit_code == 0, result.output
+    assert parts.calls == [("train", "cnnf-mnist", "2", "build/train/cnnf-mnist-2", {"compiled": True})]
+
+
+@pytest.mark.parametrize(("option", "left"), [("--resume", True), ("--fresh", False)])
+def test_train_starts_anew_only_where_asked(parts, option, left):
+    state = parts.folder / "out" / "state.pt"
+    state.parent.mkdir()
+    state.touch()
+    assert run("train", "cnnf-mnist", "--out", "out", option).exit_code == 0
+    assert state.exists() == left
+
+
+def test_train_takes_the_number_of_threads(parts, monkeypatch):
+    asked = []
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    run("train", "cnnf-mnist", "--threads", "1")
+    run("train", "cnnf-mnist")
+    assert asked == [1]
+
+
+def test_fetch_list_downloads_nothing_and_shows_what_matches(parts):
+    result = run("fetch", "--list", "tang2018*")
+    assert result.exit_code == 0, result.output
+    assert "tang2018_occlusion/a" in result.stdout
+    assert "mnist/b" not in result.stdout
+    assert parts.calls == []
+
+
+def test_fetch_fails_where_a_file_could_not_be_had(parts):
+    assert run("fetch", "tang2018*").exit_code == 0
+    parts.missing.add("tang2018")
+    result = run("fetch", "tang2018*")
+    assert result.exit_code == 1
+    assert "missing" in result.stdout
+    assert parts.calls == [("fetch", "tang2018*")] * 2
