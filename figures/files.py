@@ -74,7 +74,8 @@ def find_tables(inputs: Iterable[Path], endings: Sequence[str] = (".csv",)) -> l
         if missing or not here:
             raise FileNotFoundError(
                 f"--in {path}: expected a table, a folder of tables, or the beginning of their names "
-                f"({', '.join(endings)}), got nothing. Run the stage that makes them first."
+                f"({', '.join(endings)}), got {f'no {missing[0]}' if missing else 'nothing'}. "
+                "Run the stage that makes them first."
             )
         found += here
     return found
@@ -99,7 +100,7 @@ def check_columns(table: pd.DataFrame, needed: Iterable[str], source: str) -> pd
 
 def is_simulated(*tables: pd.DataFrame) -> bool:
     """Say whether any row of any table is flagged as simulated; a table without the flag is not."""
-    return any(bool(table["simulated"].fillna(False).astype(bool).any()) for table in tables if "simulated" in table)
+    return any(bool(table["simulated"].eq(True).any()) for table in tables if "simulated" in table)
 
 
 def save(figure: Figure, stem: Path, table: pd.DataFrame, caption: str) -> list[Path]:
@@ -120,6 +121,7 @@ def save(figure: Figure, stem: Path, table: pd.DataFrame, caption: str) -> list[
         The files, each written under a temporary name and renamed.
     """
     paths = []
+    settle(figure)
     for kind, metadata in METADATA.items():
 
         def draw(path: Path, kind: str = kind, metadata: dict = metadata) -> None:
@@ -130,6 +132,21 @@ def save(figure: Figure, stem: Path, table: pd.DataFrame, caption: str) -> list[
     paths.append(write_atomically(beside(stem, "csv"), text.encode()))
     paths.append(write_atomically(beside(stem, "txt"), (" ".join(caption.split()) + "\n").encode()))
     return paths
+
+
+def settle(figure: Figure) -> None:
+    """Lay a figure out, once for all formats, and round the places of its axes.
+
+    The layout's solver gives last digits that differ from run to run, and an SVG file's names of clip paths are made
+    from them.
+    """
+    if figure.get_layout_engine() is None:
+        return
+    figure.set_dpi(DPI)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position([round(float(place), 6) for place in axes.get_position().bounds])
 
 
 def beside(stem: Path, ending: str) -> Path:

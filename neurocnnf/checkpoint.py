@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from neurocnnf.architectures import build_model
 from neurocnnf.model import CNNF
+from neurocnnf.stages import file_hash, write_atomically
 
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -49,7 +49,7 @@ def load_model(name: str | Path) -> CNNF:
     card = json.loads(card_path.read_text())
     model = build_model(card["architecture"], feedback_to=card["feedback_to"], feedback_rate=card["feedback_rate"])
     model.load_state_dict({key: value.float() for key, value in load_file(path).items()})
-    model.name, model.card = path.stem, {**card, "sha256": file_sha256(path)}
+    model.name, model.card = path.stem, {**card, "sha256": file_hash(path)}
     return model.eval()
 
 
@@ -65,16 +65,15 @@ def save_model(model: CNNF, path: Path, card: dict) -> None:
     card
         What made the weights and how well they do; architecture and feedback are added.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     path = path.with_name(path.name.removesuffix(".safetensors") + ".safetensors")
-    save_file({key: value.half() for key, value in model.state_dict().items()}, path)
+    write_atomically(path, save({key: value.half().contiguous() for key, value in model.state_dict().items()}))
     architecture = {
         "architecture": model.card.get("architecture", model.name),  # a loaded model bears its checkpoint's name
         "feedback_to": model.feedback_to,
         "feedback_rate": model.feedback_rate,
         "parameters": sum(p.numel() for p in model.parameters()),
     }
-    path.with_suffix(".json").write_text(json.dumps({**architecture, **card}, indent=1) + "\n")
+    write_atomically(path.with_suffix(".json"), (json.dumps({**architecture, **card}, indent=1) + "\n").encode())
 
 
 def round_to_half(model: CNNF) -> CNNF:
@@ -83,8 +82,3 @@ def round_to_half(model: CNNF) -> CNNF:
         for parameter in model.parameters():
             parameter.copy_(parameter.half().float())
     return model
-
-
-def file_sha256(path: Path) -> str:
-    """Return a file's SHA-256."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

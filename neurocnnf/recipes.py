@@ -20,7 +20,10 @@ class Recipe:
     feedforward_batches, feedback_batches
         Optimiser steps before and after the two part.
     n_steps
-        Feedback passes of each batch of the second part, whose loss counts every step alike; 0 for the control.
+        Feedback passes of a batch of the second part, whose loss counts every step alike; 0 for the control.
+    drawn_batches
+        So many batches of the second part, the first ones, take 1 … `n_steps` passes, drawn evenly: where the
+        feedforward part has gone far, answers after many passes are at first too wrong to learn from.
     learning_rate
         Peak of AdamW. First part: linear warm-up over 100 batches, then linear decay to 40 %; second part, with smaller
         batches: linear from 25 % to 0.
@@ -34,6 +37,7 @@ class Recipe:
     feedforward_batches: int
     feedback_batches: int
     n_steps: int
+    drawn_batches: int = 0
     batch_size: int = 128
     feedback_batch_size: int = 32
     learning_rate: float = 2e-3
@@ -60,7 +64,7 @@ class Recipe:
 
 
 _MNIST = Recipe("cnnf-fashion", "mnist", "shift", 420, 600, 5)
-_CIFAR_GRAY = Recipe("cnnf-fashion", "cifar-gray", "flip", 1600, 1300, 5)
+_CIFAR_GRAY = Recipe("cnnf-fashion", "cifar-gray", "flip", 1600, 2200, 5, drawn_batches=1400)
 _DIGITS = Recipe("cnnf-digits", "digits", "shift", 600, 1000, 5, batch_size=64)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -69,8 +68,7 @@ def ship(
 
 def load_run(run: Path, recipe: Recipe) -> CNNF:
     """Return a finished run's model, its weights rounded to the half precision that is shipped."""
-    path = run / "state.pt"
-    state = torch.load(path, weights_only=True) if path.exists() else {"done": 0}
+    state = _read_state(run)
     if state["done"] != recipe.batches:
         raise ValueError(
             f"{run}: expected a run of {recipe.batches} batches, got {state['done']}. Let `neurocnnf train` finish it."
@@ -78,6 +76,11 @@ def load_run(run: Path, recipe: Recipe) -> CNNF:
     model = build_model(recipe.model)
     model.load_state_dict(state["model"])
     return round_to_half(model).eval()
+
+
+def _read_state(run: Path) -> dict:
+    path = run / "state.pt"
+    return torch.load(path, weights_only=True) if path.exists() else {"done": 0}
 
 
 def evaluate_run(
@@ -103,7 +106,7 @@ def _card(name: str, recipe: Recipe, runs: Sequence[Path], accuracy: pd.DataFram
         "recipe": asdict(recipe),
         "training_set": training_set_provenance(recipe.data),
         "machine": f"{platform.machine()} CPU, one thread, torch {torch.__version__}",
-        "seconds_of_training": {str(seed): _seconds(run) for seed, run in enumerate(runs)},
+        "seconds_of_training": {str(seed): _read_state(run)["seconds"] for seed, run in enumerate(runs)},
         "seeds": len(runs),
         "clean_accuracy_by_step": {str(step): round(float(group.iloc[0]), 4) for step, group in by_step},
         "clean_accuracy_range_over_seeds": {
@@ -111,14 +114,3 @@ def _card(name: str, recipe: Recipe, runs: Sequence[Path], accuracy: pd.DataFram
         },
         "accuracy": accuracy.drop(columns=["model", "kind", "data"]).to_dict(orient="list"),  # seed by seed
     }
-
-
-def _seconds(run: Path) -> float:
-    """Add up a log's seconds; they begin again wherever training was resumed."""
-    total = last = 0.0
-    with (run / "log.csv").open() as file:
-        for row in csv.DictReader(file):
-            seconds = float(row["seconds"])
-            total += seconds - last if seconds >= last else seconds
-            last = seconds
-    return round(total, 1)

@@ -61,15 +61,16 @@ def train(
         model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     trunk = out.parent / f"trunk-{recipe.data}-{seed}.pt"
-    done = _resume(model, optimiser, [out / "state.pt", trunk])
-    started = time.monotonic()
+    done, seconds = _resume(model, optimiser, [out / "state.pt", trunk])
+    started = time.monotonic() - seconds
     for batch in range(done, recipe.batches):
         loss = train_batch(model, optimiser, recipe, images, labels, seed, batch, compiled)
-        _log(out / "log.csv", {"batch": batch, **loss, "seconds": round(time.monotonic() - started, 2)})
+        seconds = round(time.monotonic() - started, 2)
+        _log(out / "log.csv", {"batch": batch, **loss, "seconds": seconds})
         if batch + 1 == recipe.feedforward_batches:
-            _save(trunk, model, optimiser, batch + 1)
+            _save(trunk, model, optimiser, batch + 1, seconds)
         if (batch + 1) % SAVE_EVERY == 0 or batch + 1 == recipe.batches:
-            _save(out / "state.pt", model, optimiser, batch + 1)
+            _save(out / "state.pt", model, optimiser, batch + 1, seconds)
         if progress:
             progress(f"{recipe_name}, seed {seed}", batch + 1, recipe.batches)
     return model
@@ -101,6 +102,8 @@ def train_batch(
     seen, answers = augment(images[index], recipe.augmentation, generator), labels[index]
     feedback = batch >= recipe.feedforward_batches and recipe.n_steps > 0
     n_steps = recipe.n_steps if feedback else 0
+    if feedback and batch - recipe.feedforward_batches < recipe.drawn_batches:
+        n_steps = int(torch.randint(1, n_steps + 1, (), generator=generator))
 
     target = model.reconstructed_layer
     outs = list(model.steps(seen, n_steps, layers=(target,) if target else (), compiled=compiled))
@@ -137,20 +140,21 @@ def _batch_index(n_images: int, recipe: Recipe, seed: int, batch: int) -> Tensor
     return torch.randperm(n_images, generator=generator)[position * batch_size : (position + 1) * batch_size]
 
 
-def _save(path: Path, model: CNNF, optimiser: torch.optim.Optimizer, done: int) -> None:
+def _save(path: Path, model: CNNF, optimiser: torch.optim.Optimizer, done: int, seconds: float) -> None:
     partial = path.with_suffix(".partial")
-    torch.save({"done": done, "model": model.state_dict(), "optimiser": optimiser.state_dict()}, partial)
+    state = {"done": done, "seconds": seconds, "model": model.state_dict(), "optimiser": optimiser.state_dict()}
+    torch.save(state, partial)
     partial.replace(path)
 
 
-def _resume(model: CNNF, optimiser: torch.optim.Optimizer, paths: list[Path]) -> int:
+def _resume(model: CNNF, optimiser: torch.optim.Optimizer, paths: list[Path]) -> tuple[int, float]:
     for path in paths:
         if path.exists():
             state = torch.load(path, weights_only=True)
             model.load_state_dict(state["model"])
             optimiser.load_state_dict(state["optimiser"])
-            return state["done"]
-    return 0
+            return state["done"], state["seconds"]
+    return 0, 0.0
 
 
 def _log(path: Path, row: dict) -> None:

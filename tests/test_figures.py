@@ -1,0 +1,310 @@
+"""Each figure script draws small tables made here: all its files, the same bytes, what is missing kept missing."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.isotonic import IsotonicRegression
+
+from analysis.feedback_examples import FeedbackExamples
+from figures import accuracy_by_step, feedback_examples, files, neural_scores, recognition_times
+from figures.files import beside, check_columns, find_tables, is_simulated
+from figures.style import ink_on, kind_of, shades, spread
+
+pytestmark = pytest.mark.filterwarnings("error")  # a layout that fails only warns
+NAN = float("nan")
+SCRIPTS = {
+    "accuracy": accuracy_by_step,
+    "examples": feedback_examples,
+    "scores": neural_scores,
+    "times": recognition_times,
+}
+RULE = "a rule with a name of its own"
+
+
+def write_accuracy(folder, simulated=False):
+    rows = [
+        {"model": f"{kind}-x", "kind": kind, "data": "x", "degradation": name, "level": level, "step": step}
+        for kind, n_steps in (("cnnf", 2), ("cnn", 0))
+        for name, level in (("clean", 0.0), ("noise", 0.5), ("noise", 1.0))
+        for step in range(n_steps + 1)
+    ]
+    table = pd.DataFrame(rows).assign(accuracy=np.linspace(0.4, 0.9, len(rows)), n_images=10, simulated=simulated)
+    table.to_csv(folder / "x.csv", index=False)
+    return folder
+
+
+def write_examples(folder, simulated=False):
+    rng = np.random.default_rng(0)
+    answer = np.tile(np.array(["cat", "dog"]), (1, 4, 1))
+    examples = FeedbackExamples(
+        images=rng.uniform(-1, 1, (1, 4, 2, 1, 6, 6)).astype(np.float32),
+        answer=answer,
+        confidence=np.full(answer.shape, 0.999),
+        true_class=np.array(["cat"]),
+        image_index=np.array([7]),
+        level=np.arange(4.0),
+        model="cnnf-x",
+        data="x",
+    )
+    return examples.to_npz(folder / "x.npz")
+
+
+def write_scores(folder, simulated=False):
+    for model, steps in (("cnnf-x", (0, 1)), ("cnn-x", (0,))):
+        shared = {"ceiling_rule": RULE, "n_used": 3, "n_total": 4, "simulated": simulated}
+        places = [(layer, step) for layer in ("low", "high") for step in steps]
+        sessions = [
+            {"session": session, "layer": layer, "step": step, "raw": raw, "ceiling": 0.8, **shared}
+            for session, raw in (("1", 0.25), ("2", 0.5))
+            for layer, step in places
+        ]
+        sessions = pd.DataFrame(sessions)
+        sessions.loc[sessions["layer"] == "high", "raw"] = NAN
+        targets = [
+            {
+                "target": target,
+                "metric": "cosine",
+                "layer": layer,
+                "step": step,
+                "raw": -0.125,
+                "ceiling": NAN,
+                **shared,
+            }
+            for target in ("human IT", "macaque IT")
+            for layer, step in places
+        ]
+        targets = pd.DataFrame(targets).assign(raw_low=-0.2, raw_high=0.1)
+        chosen = {"layer": "low", "step": max(steps)}
+        for benchmark, table, chosen_at, number in (
+            ("a.V4-ridge", sessions, {"session": "1"}, {"value": None, "interval": [None, None], "ceiling": None}),
+            ("b.IT-rsa", targets, {"target": "human IT", "metric": "cosine"}, {"value": 0.75, "interval": [0.5, 0.9]}),
+        ):
+            summary = {"benchmark": benchmark, "model": model, "ceiling": 0.8, **shared, **number}
+            summary |= {"raw": 0.375, "raw_interval": [0.3, 0.4], "chosen": [{**chosen, **chosen_at}], "notes": []}
+            table.to_csv(folder / f"{model}.{benchmark}.csv", index=False)
+            (folder / f"{model}.{benchmark}.json").write_text(json.dumps(summary))
+    return folder
+
+
+def write_times(folder, simulated=False):
+    names = ["rho_model_time", "rho_control_confidence", "partial_given_both", "partial_given_both_normal_scores"]
+    statistics = pd.DataFrame({"statistic": [*names, "somers_d"], "estimate": [0.25, -0.5, NAN, NAN, 0.125]})
+    numbers = {"low": -0.1, "high": 0.6, "ceiling": [0.8, 0.8, 0.7, 0.7, NAN], "p": 0.04, "n_used": 3, "n_total": 4}
+    objects = pd.DataFrame({"object_id": [1, 2, 3, 4], "category": ["a", "a", "b", None]})
+    objects = objects.assign(human_time_z=[0.1, -1.0, 1.0, NAN], model_time=[0.0, 1.5, 3.0, NAN])
+    stimuli = pd.DataFrame({"stimulus_id": list("pqrstu"), "solution_step": [0, 0, 1, 2, NAN, NAN]})
+    tables = {
+        "statistics": statistics.assign(**numbers),
+        "objects": objects.assign(n_solved=[2, 1, 0, 0], n_stimuli=[2, 2, 2, 0]),
+        "stimuli": stimuli.assign(solved=stimuli["solution_step"].notna()),
+        "exclusions": pd.DataFrame({"rule": ["too late"], "n_excluded": [5], "n_left": [95]}),
+    }
+    for name, table in tables.items():
+        table.assign(simulated=simulated).to_csv(folder / f"x.study.{name}.csv", index=False)
+    (folder / "x.study.json").write_text(json.dumps({"n_steps": 2, "study": "s", "model": {"name": "m", "layer": "l"}}))
+    return folder / "x.study"
+
+
+WRITERS = {"accuracy": write_accuracy, "examples": write_examples, "scores": write_scores, "times": write_times}
+
+
+def svg(stem):
+    return beside(stem, "svg").read_text()
+
+
+def render(name, folder, stem, **settings):
+    folder.mkdir(parents=True, exist_ok=True)
+    SCRIPTS[name].main(["--in", str(WRITERS[name](folder, **settings)), "--out", str(stem)])
+    return stem
+
+
+@pytest.fixture(scope="module", params=list(SCRIPTS))
+def drawn(request, tmp_path_factory):
+    """Draw the same input twice; give the name and both stems."""
+    folder = tmp_path_factory.mktemp(request.param)
+    return request.param, *(render(request.param, folder / n, folder / n / "out" / "fig.1") for n in ("one", "two"))
+
+
+@pytest.fixture
+def only_svg(monkeypatch):
+    monkeypatch.setattr(files, "METADATA", {"svg": files.METADATA["svg"]})
+
+
+def test_every_script_writes_all_its_files_and_twice_the_same_bytes(drawn):
+    name, one, two = drawn
+    endings = {"svg", "pdf", "png", "csv", "txt"} | ({"npz"} if name == "examples" else set())
+    written = {path.name: path.read_bytes() for path in one.parent.iterdir()}
+    assert set(written) == {f"fig.1.{ending}" for ending in endings}
+    for file, content in written.items():
+        if not file.endswith("npz"):  # a zip holds the time of writing
+            assert (two.parent / file).read_bytes() == content, file
+    assert written["fig.1.png"].startswith(b"\x89PNG")
+    assert written["fig.1.pdf"].startswith(b"%PDF")
+    assert b"<svg" in written["fig.1.svg"]
+
+
+def test_a_real_table_is_not_called_simulated(drawn):
+    assert "SIMULATED" not in svg(drawn[1])
+
+
+def test_no_words_are_too_small_to_read(drawn):
+    name, stem, _ = drawn
+    sizes = [float(size) for size in re.findall(r"font-size: ([0-9.]+)px", svg(stem))]
+    assert len(sizes) > 10
+    assert min(sizes) >= (6 if name == "examples" else 6.5)
+
+
+def test_what_is_missing_stays_missing(drawn):
+    name, stem, _ = drawn
+    table = pd.read_csv(beside(stem, "csv"))
+    if name == "scores":
+        maps = table[table["part"] == "by layer and step"]
+        assert maps.loc[(maps["benchmark"] == "a.V4-ridge") & (maps["layer"] == "high"), "score"].isna().all()
+        assert (maps.loc[(maps["benchmark"] == "a.V4-ridge") & (maps["layer"] == "low"), "score"] == 0.375).all()
+        assert (
+            table.loc[(table["quantity"] == "normalised") & (table["benchmark"] == "a.V4-ridge"), "score"].isna().all()
+        )
+        assert svg(stem).count("missing") == 2  # of both models
+        assert ">.375<" in svg(stem)
+        assert ">−.125<" in svg(stem)
+        assert "nan" not in svg(stem)
+        assert f"ceiling: {RULE}" in svg(stem)
+    elif name == "times":
+        assert table.loc[(table["panel"] == "a") & (table["object_id"] == 4), "model_time"].isna().all()
+        never = table[table["outcome"] == "never"]
+        assert never[["n_here", "n_total"]].to_numpy().tolist() == [[2, 6]]
+        assert "ρ = .25 [−.10, .60], n = 3/4 objects" in svg(stem)
+        assert "solved: n = 4/6 stimuli" in svg(stem)
+        assert "missing" in svg(stem)
+        assert "category unknown" not in svg(stem)  # that object has no place
+        assert "too late 5; 95 trials are left" in beside(stem, "txt").read_text()
+    else:
+        assert len(table) == {"accuracy": 24, "examples": 8}[name]
+
+
+@pytest.mark.parametrize("name", ["accuracy", "scores", "times"])
+def test_a_simulated_table_says_so_on_the_face(name, tmp_path, only_svg):
+    assert "SIMULATED" in svg(render(name, tmp_path, tmp_path / "out" / "fig", simulated=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "column"),
+    [
+        ("accuracy", "x.csv", "accuracy"),
+        ("scores", "cnn-x.a.V4-ridge.csv", "ceiling_rule"),
+        ("scores", "cnnf-x.b.IT-rsa.csv", "metric"),
+        ("times", "x.study.objects.csv", "model_time"),
+        ("times", "x.study.statistics.csv", "ceiling"),
+    ],
+)
+def test_a_missing_column_is_named(name, file, column, tmp_path):
+    source = WRITERS[name](tmp_path)
+    pd.read_csv(tmp_path / file).drop(columns=column).to_csv(tmp_path / file, index=False)
+    with pytest.raises(ValueError, match=rf"expected rows with the column\(s\) {column}, got"):
+        SCRIPTS[name].main(["--in", str(source), "--out", str(tmp_path / "out" / "fig")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_files_are_named(tmp_path):
+    def draw(name, source):
+        SCRIPTS[name].main(["--in", str(source), "--out", str(tmp_path / "out" / "fig")])
+
+    for name in SCRIPTS:
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            draw(name, tmp_path / "nowhere")
+    stem = write_times(tmp_path)
+    (tmp_path / "x.study.stimuli.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"got no x\.study\.stimuli\.csv"):
+        draw("times", stem)
+    with pytest.raises(ValueError, match=r"expected one file of each.*got 0 \.stimuli\.csv"):
+        draw("times", tmp_path)
+    scores = tmp_path / "scores"
+    scores.mkdir()
+    write_scores(scores)
+    (scores / "cnn-x.a.V4-ridge.json").write_text('{"benchmark": "a.V4-ridge", "model": "cnn-x"}')
+    with pytest.raises(ValueError, match=r"expected a score in cnn-x\.a\.V4-ridge\.json beside it"):
+        draw("scores", scores)
+    write_examples(tmp_path)
+    (tmp_path / "y.npz").write_bytes((tmp_path / "x.npz").read_bytes())
+    with pytest.raises(ValueError, match="expected one file of examples, got 2"):
+        draw("examples", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["scores", "times"])
+def test_panels_fill_the_page_also_where_little_is_known(name, tmp_path, monkeypatch):
+    """An artist without a place, or with a far one, squeezes the panels."""
+    figures = []
+    monkeypatch.setattr(SCRIPTS[name], "save", lambda figure, *rest: figures.append(files.settle(figure) or figure))
+    render(name, tmp_path, tmp_path / "fig")
+    sizes = np.array([axes.get_position().bounds for axes in figures[0].axes])[:, 2:]
+    assert (sizes > 0.15).all(), sizes
+
+
+def test_one_benchmark_without_control_or_sessions_can_be_drawn(tmp_path, only_svg):
+    """The control's column is hatched, not left out; the single numbers go below."""
+    write_scores(tmp_path)
+    neural_scores.main(["--in", str(tmp_path / "cnnf-x.b.IT-rsa"), "--out", str(tmp_path / "fig")])
+    assert "feedforward control" not in svg(tmp_path / "fig")
+    assert "control" in svg(tmp_path / "fig")
+    assert set(pd.read_csv(tmp_path / "fig.csv")["kind"]) == {"cnnf"}
+
+
+def test_pictures_are_scaled_as_the_caption_says():
+    picture = np.array([[[-2.0, 0.0], [1.0, 4.0]]])  # channel, y, x
+    shown = feedback_examples.as_shown(picture, 1)[..., 0]
+    np.testing.assert_allclose(shown, [[0.25, 0.5], [0.625, 1.0]])
+    np.testing.assert_allclose(feedback_examples.as_shown(picture / 4, 0)[..., 0], [[0.25, 0.5], [0.625, 1.0]])
+    assert feedback_examples.as_shown(np.zeros((1, 2, 2)), 1).tolist() == [[[0.5], [0.5]]] * 2
+    assert [feedback_examples.percent(c) for c in (0.994, 0.996, 0.1)] == ["99%", ">99%", "10%"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_are_spread_to_the_nearest_places_that_keep_the_gap(seed):
+    """Least squares under a smallest gap is isotonic regression, once the gaps are taken off."""
+    rng = np.random.default_rng(seed)
+    wanted, gap = rng.uniform(0, 5, 9), 0.8
+    order, offsets = np.argsort(wanted), gap * np.arange(9)
+    expected = IsotonicRegression().fit_transform(np.arange(9), wanted[order] - offsets) + offsets
+    np.testing.assert_allclose(np.array(spread(wanted, gap))[order], expected)
+
+
+def test_labels_that_are_apart_stay():
+    assert spread([3, 1, 2], 0.5) == [3, 1, 2]
+    assert spread([5, 5], 2) == [4, 6]
+    assert spread([], 1) == []
+
+
+def test_one_simulated_row_makes_a_figure_simulated():
+    real, no_flag = pd.DataFrame({"simulated": [False, NAN]}), pd.DataFrame({"x": [1]})
+    assert not is_simulated(real, no_flag)
+    assert is_simulated(real, pd.DataFrame({"simulated": [False, True]}))
+    assert is_simulated(pd.DataFrame({"simulated": [NAN, True]}))
+
+
+def test_files_folders_and_stems_become_files(tmp_path):
+    for name in ("b.x.csv", "a.csv", "a.json", "note.txt"):
+        (tmp_path / name).touch()
+    assert [p.name for p in find_tables([tmp_path])] == ["a.csv", "b.x.csv"]
+    assert [p.name for p in find_tables([tmp_path / "b.x", tmp_path / "a.csv"])] == ["b.x.csv", "a.csv"]
+    assert [p.name for p in find_tables([tmp_path / "a"], (".json", ".csv"))] == ["a.json", "a.csv"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="got nothing"):
+        find_tables([tmp_path / "empty"])
+    assert beside(tmp_path / "m.b-1.5", "svg").name == "m.b-1.5.svg"
+
+
+def test_an_empty_table_is_refused():
+    with pytest.raises(ValueError, match=r"t\.csv: expected rows with the column\(s\) a, got 0 rows"):
+        check_columns(pd.DataFrame({"a": []}), ["a"], "t.csv")
+
+
+def test_shades_end_at_the_colour_and_ink_contrasts():
+    assert shades("#FF0000", 3, 0.5)[-1] == (1.0, 0.0, 0.0)
+    assert shades("#FF0000", 3, 0.5)[0] == (1.0, 0.5, 0.5)
+    assert shades("#FF0000", 1) == [(1.0, 0.0, 0.0)]
+    assert ink_on((0, 0, 0)) == "white"
+    assert ink_on((1, 1, 1)) != "white"
+    assert kind_of("cnnf-cifar-gray") == "cnnf"
