@@ -154,7 +154,7 @@ def evaluate(
     net = load_model(model)
     data = net.card["data"]
     n = _steps(net, n_steps, quick)
-    few = {"n_clean": QUICK_IMAGES, "n_degraded": QUICK_IMAGES} if quick else {}
+    few: dict[str, Any] = {"n_clean": QUICK_IMAGES, "n_degraded": QUICK_IMAGES} if quick else {}
 
     def write() -> list[Path]:
         with _progress() as progress:

@@ -13,7 +13,7 @@ A call is a pure function of (weights, images, n_steps): nothing is remembered i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +86,7 @@ class CNNF(nn.Module):
     @property
     def n_classes(self) -> int:
         """Number of classes."""
-        return self.levels["logits"].bias.shape[0]  # type: ignore[union-attr, return-value]
+        return self._stack[-1].bias.shape[0]
 
     @property
     def reconstructed_layer(self) -> str | None:
@@ -188,7 +188,7 @@ class CNNF(nn.Module):
             (image, channel, y, x).
         """
         x, memories = images, []
-        for level in list(self.levels.values())[: self._first]:
+        for level in self._stack[: self._first]:
             x, memory = level.sweep(x)
             memories.append((level, memory))
         for level, memory in reversed(memories):
@@ -205,10 +205,14 @@ class CNNF(nn.Module):
         """Return `layers` as a tuple, or raise ValueError naming the first that the model does not have."""
         return check_layers(layers, self)
 
+    @property
+    def _stack(self) -> list[Any]:
+        return list(self.levels.values())
+
     def _sweep(self, images: Tensor):
         """Step 0: feature at feedback_to, every level's output, and the memory of the levels above."""
         x, feature, activations, memory = images, images, [], []
-        for i, level in enumerate(self.levels.values()):
+        for i, level in enumerate(self._stack):
             if i == self._first:
                 feature = x
             x, kept = level.sweep(x)
@@ -219,7 +223,7 @@ class CNNF(nn.Module):
 
     def _again(self, logits: Tensor, feature: Tensor, memory: tuple):
         """One later step: feedback from the logits to feedback_to, feature update, forward again."""
-        levels = list(self.levels.values())[self._first :]
+        levels = self._stack[self._first :]
         g, kept = logits, []
         for level, remembered in zip(reversed(levels), reversed(memory), strict=True):
             g, signal = level.feedback(g, remembered)
