@@ -293,7 +293,8 @@ def _decode_both(model, control, objects, occluded, n_steps, seed, progress):
         run = n_steps if net.recurrent else 0
         return lambda stimuli, layer: each_layer(net, stimuli, [layer], run)[layer]
 
-    nets = {role: (shown_to(net), net.layer_names) for role, net in (("model", model), ("control", control))}
+    # Below these, every step answers as the first: no time could be told.
+    nets = {role: (shown_to(net), model.feedback_layers) for role, net in (("model", model), ("control", control))}
     decisions, table, provenance = decode_all(nets, objects, occluded, seed, progress)
     for role, net in (("model", model), ("control", control)):
         provenance[role]["name"] = net.name

@@ -95,9 +95,10 @@ def draw(tables: TimesTables, shares: pd.DataFrame) -> Figure:
     """
     figure = new_figure(PAGE_MM, HEIGHT_MM)
     model = tables.provenance.get("model", {}).get("name", "")
+    quick = " (quick check, not a result)" if tables.provenance.get("inputs", {}).get("quick") == "True" else ""
     title(
         figure,
-        f"Recognition times of people and model{f': {model}' if model else ''}",
+        f"Recognition times of people and model{f': {model}' if model else ''}{quick}",
         is_simulated(tables.statistics, tables.objects, tables.stimuli),
     )
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.35), height_ratios=(1.9, 1))

@@ -94,6 +94,11 @@ class CNNF(nn.Module):
         return self.layer_names[self._first - 1] if self._first else None
 
     @property
+    def feedback_layers(self) -> tuple[str, ...]:
+        """Names of the layers that feedback reaches; the others do the same at every step."""
+        return self.layer_names[max(self._first - 1, 0) :]
+
+    @property
     def dtype(self) -> torch.dtype:
         """Type of the weights, and of the images that they take."""
         return next(self.parameters()).dtype
@@ -159,7 +164,8 @@ class CNNF(nn.Module):
         images, n_steps, compiled
             As in `unroll`; not checked, not divided into chunks.
         layers
-            Names of the layers whose activations each step carries.
+            Names of the layers whose activations each step carries. That of `reconstructed_layer` is f_t; layers below
+            keep what they did in the feedforward sweep.
         """
         sweep = self._function("_sweep", compiled)
         again = self._function("_again", compiled)
@@ -167,7 +173,8 @@ class CNNF(nn.Module):
         yield StepOutput(0, activations[-1], None, self._select(activations, layers))
         for step in range(1, n_steps + 1):
             reconstruction, feature, above, memory = again(activations[-1], feature, memory)
-            activations = activations[: self._first] + above
+            below = activations[: self._first - 1] + (feature,) if self._first else ()
+            activations = below + above
             yield StepOutput(step, activations[-1], reconstruction, self._select(activations, layers))
 
     def project(self, reconstruction: Tensor, images: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class Recipe:
 
 
 _MNIST = Recipe("cnnf-fashion", "mnist", "shift", 420, 600, 5)
-_CIFAR_GRAY = Recipe("cnnf-fashion", "cifar-gray", "flip", 1600, 2200, 5, drawn_batches=1400)
+_CIFAR_GRAY = Recipe("cnnf-fashion", "cifar-gray", "flip", 1600, 2600, 5, drawn_batches=1400)
 _DIGITS = Recipe("cnnf-digits", "digits", "shift", 600, 1000, 5, batch_size=64)
 
 

@@ -163,7 +163,7 @@ def test_the_whole_comparison_of_a_study_of_full_size_takes_seconds():
 class Toy:
     """A network whose layer 'seen' is the image, sharpened from step to step."""
 
-    layer_names = ("noise", "seen")
+    layer_names = feedback_layers = ("noise", "seen")
 
     def __init__(self, name, recurrent):
         self.name, self.recurrent = name, recurrent

@@ -1,0 +1,316 @@
+"""A model call is a pure function of weights, images and steps; its weights serve both directions."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from neurocnnf import build_model
+from neurocnnf.levels import ConvLevel, ConvPoolLevel, LinearLevel
+from neurocnnf.model import CNNF
+
+
+def images_for(model, n=4, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.rand((n, model.channels, model.image_size, model.image_size), generator=generator) * 2 - 1).to(
+        model.dtype
+    )
+
+
+@pytest.fixture
+def model():
+    return build_model("cnnf-digits", seed=3).double()
+
+
+def tiny(feedback_to=0, rate=0.3):
+    """Build the smallest stack that has every kind of level of the fashion network."""
+    generator = torch.Generator().manual_seed(7)
+    levels = {
+        "block1": ConvLevel(1, 2, generator),
+        "block2": ConvPoolLevel(2, 2, generator),
+        "fc1": LinearLevel((2, 2, 2), 4, True, generator),
+        "logits": LinearLevel((4,), 3, False, generator),
+    }
+    kwargs = {"feedback_to": feedback_to, "feedback_rate": rate, "recurrent": True}
+    return CNNF(levels, feedback_levels=(0, 1), image_size=4, channels=1, name="tiny", **kwargs).double()
+
+
+def norm(x):
+    return x / (x.square().mean((2, 3), keepdim=True) + 1e-8).sqrt()
+
+
+def plain_digits(weights, x):
+    """Sweep an ordinary CNN with the digits stack's weights."""
+    for block in range(1, 5):
+        w, b = weights[f"levels.block{block}.conv.weight"], weights[f"levels.block{block}.bias"]
+        x = F.relu(norm(F.conv2d(x, w, padding="same")) + b)
+        if block > 2:
+            x = F.max_pool2d(x, 2)
+    x = x.reshape(len(x), -1)
+    for level in ("fc1", "fc2"):
+        x = F.relu(F.linear(x, weights[f"levels.{level}.linear.weight"], weights[f"levels.{level}.bias"]))
+    return F.linear(x, weights["levels.logits.linear.weight"], weights["levels.logits.bias"])
+
+
+def plain_wide_resnet(weights, x):
+    """Sweep a pre-activation wide ResNet 16-1, its batch norms replaced by InsNorm and bias."""
+    x = F.conv2d(x, weights["levels.stem.conv.weight"], padding=1)
+    for group in (1, 2, 3):
+        for block in (1, 2):
+            w = {k.split(".")[2]: v for k, v in weights.items() if f"group{group}_block{block}." in k}
+            stride = 2 if group > 1 and block == 1 else 1
+            y = F.relu(norm(x) + w["bias1"])
+            shortcut = F.conv2d(y, w["shortcut"], stride=stride) if "shortcut" in w else x
+            y = F.relu(norm(F.conv2d(y, w["conv1"], stride=stride, padding=1)) + w["bias2"])
+            x = shortcut + F.conv2d(y, w["conv2"], padding=1)
+    x = F.relu(norm(x) + weights["levels.pool.bias"]).mean((2, 3))
+    return F.linear(x, weights["levels.logits.linear.weight"], weights["levels.logits.bias"])
+
+
+@pytest.mark.parametrize(("trunk", "plain"), [("digits", plain_digits), ("wrn-16-1", plain_wide_resnet)])
+@pytest.mark.parametrize("kind", ["cnnf", "cnn"])
+def test_without_feedback_it_is_a_plain_cnn(kind, trunk, plain):
+    model = build_model(f"{kind}-{trunk}", seed=3).double()
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "bias" in name:
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
+    images = images_for(model)
+    expected = plain(model.state_dict(), images)
+    torch.testing.assert_close(model.unroll(images, 0).logits, expected[None], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(model(images), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "name", ["levels.block4.conv.weight", "levels.fc1.linear.weight", "levels.logits.linear.weight"]
+)
+def test_a_changed_weight_changes_both_passes(model, name):
+    images = images_for(model)
+    level = model.levels[name.split(".")[1]]
+    operation = level.conv if "conv" in name else level.linear
+    above = torch.ones_like(
+        operation(
+            torch.zeros(1, 16, 8, 8).double() if "conv" in name else torch.zeros(1, operation.weight.shape[1]).double()
+        )
+    )
+    before = model.unroll(images, 1)
+    sweep, back = before.logits[0].detach(), operation.feedback(above).detach()
+    with torch.no_grad():
+        model.get_parameter(name)[0, 0] += 0.5
+    assert (model.unroll(images, 1).logits[0] - sweep).abs().max() > 1e-6
+    assert (operation.feedback(above) - back).abs().max() > 1e-6
+
+
+def test_the_last_weights_shape_the_reconstruction_though_not_the_sweep_below(model):
+    images = images_for(model)
+    before = model.unroll(images, 1)
+    block4, reconstruction = before.activation("block4", 0).detach(), before.reconstructions.detach()
+    with torch.no_grad():
+        model.levels["logits"].linear.weight.neg_()
+    after = model.unroll(images, 1)
+    assert torch.equal(after.activation("block4", 0), block4)
+    assert (after.reconstructions - reconstruction).abs().max() > 1e-3
+
+
+def test_a_shorter_run_is_the_beginning_of_a_longer_one(model):
+    images = images_for(model)
+    longer = model.unroll(images, 4)
+    for n_steps in range(4):
+        shorter = model.unroll(images, n_steps)
+        assert shorter.logits.shape == (n_steps + 1, 4, 10)
+        assert torch.equal(shorter.logits, longer.logits[: n_steps + 1])
+    assert torch.equal(model.unroll(images, 2).reconstructions, longer.reconstructions[:2])
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_an_image_gets_the_same_answer_in_any_company(model, grad):
+    images = images_for(model, 6)
+    with torch.set_grad_enabled(grad):
+        together = model.unroll(images, 3).logits
+        alone = torch.cat([model.unroll(image[None], 3).logits for image in images], dim=1)
+        order = torch.tensor([5, 0, 3, 1, 4, 2])
+        shuffled = model.unroll(images[order], 3).logits
+    torch.testing.assert_close(together, alone, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(together[:, order], shuffled, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 6, 100])
+def test_chunks_change_nothing(model, chunk):
+    images = images_for(model, 6)
+    whole = model.unroll(images, 3)
+    with torch.no_grad():
+        chunked = model.unroll(images, 3, chunk=chunk)
+        torch.testing.assert_close(chunked.logits, whole.logits, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(chunked.reconstructions, whole.reconstructions, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(chunked.activation("fc1", 2), whole.activation("fc1", 2), rtol=1e-10, atol=1e-10)
+
+
+def test_calls_leave_no_trace(model):
+    images = images_for(model)
+    kept, weights = images.clone(), {k: v.clone() for k, v in model.state_dict().items()}
+    first = model.unroll(images, 3).logits
+    model.unroll(images_for(model, 2, seed=9), 5)
+    model(images_for(model, 3, seed=10))
+    next(iter(model.steps(images_for(model, 2, seed=11), 4)))  # a run that is left halfway
+    assert torch.equal(model.unroll(images, 3).logits, first)
+    assert torch.equal(images, kept)
+    assert all(torch.equal(v, weights[k]) for k, v in model.state_dict().items())
+
+
+def test_training_and_evaluation_mode_agree(model):
+    images = images_for(model)
+    assert torch.equal(model.train().unroll(images, 2).logits, model.eval().unroll(images, 2).logits)
+
+
+def test_memory_layout_of_the_images_does_not_matter(model):
+    images = images_for(model)
+    turned = images.transpose(2, 3).contiguous().transpose(2, 3)
+    assert not turned.is_contiguous()
+    assert torch.equal(model.unroll(turned, 2).logits, model.unroll(images, 2).logits)
+
+
+@pytest.mark.parametrize("feedback_to", [0, 1])
+def test_gradients_through_all_steps_equal_finite_differences(feedback_to):
+    model = tiny(feedback_to)
+    images = images_for(model, 1).mul(0.9).requires_grad_()
+
+    def run(images, *weights):
+        named = dict(zip(dict(model.named_parameters()), weights, strict=True))
+        outs = torch.func.functional_call(_Steps(model), {f"model.{k}": v for k, v in named.items()}, (images,))
+        return outs
+
+    weights = [p.detach().clone().requires_grad_() for p in model.parameters()]
+    assert torch.autograd.gradcheck(run, (images, *weights), eps=1e-7, atol=1e-5, rtol=1e-3)
+
+
+class _Steps(torch.nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        outs = list(self.model.steps(images, 3))
+        return *(o.logits for o in outs), *(o.reconstruction for o in outs[1:])
+
+
+def test_gradients_reach_the_images_from_every_step(model):
+    images = images_for(model, 2).requires_grad_()
+    logits = model.unroll(images, 2).logits
+    gradients = [torch.autograd.grad(step.square().sum(), images, retain_graph=True)[0] for step in logits]
+    assert all(g.abs().max() > 0 for g in gradients)
+    assert not torch.allclose(gradients[0], gradients[2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_results_have_the_weights_dtype(dtype):
+    model = build_model("cnnf-digits").to(dtype)
+    trajectory = model.unroll(images_for(model), 2)
+    assert model.dtype == dtype
+    assert trajectory.logits.dtype == trajectory.reconstructions.dtype == dtype
+
+
+def test_single_and_double_precision_agree_without_hard_gates_in_the_way():
+    # Later steps may flip a unit whose x·h is 0 up to rounding; the sweep is continuous.
+    model = build_model("cnnf-digits", seed=3)
+    images = images_for(model)
+    single = model(images)
+    torch.testing.assert_close(single.double(), model.double()(images.double()), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("trunk", "feedback_to", "shape", "layer"),
+    [
+        ("digits", 0, (1, 16, 16), None),
+        ("digits", 1, (8, 16, 16), "block1"),
+        ("digits", 2, (16, 16, 16), "block2"),
+        ("wrn-16-1", 0, (3, 32, 32), None),
+        ("wrn-16-1", 2, (16, 32, 32), "group1_block2"),
+    ],
+)
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_any_level_and_rate(trunk, feedback_to, shape, layer, rate):
+    model = build_model(f"cnnf-{trunk}", feedback_to=feedback_to, feedback_rate=rate)
+    with torch.no_grad():
+        trajectory = model.unroll(images_for(model, 2), 2)
+    assert model.reconstructed_layer == layer
+    assert trajectory.reconstructions.shape == (2, 2, *shape)
+    assert trajectory.logits.isfinite().all()
+
+
+def test_at_rate_one_the_feature_is_the_reconstruction():
+    # So step t + 1 sweeps up from r_t: what is below no longer matters to the linear part of the first level above.
+    model = tiny(0, rate=1.0)
+    images = images_for(model, 2)
+    seen = []
+    model.levels["block1"].conv.register_forward_hook(lambda module, given, out: seen.append(given[0]))
+    reconstruction = [out.reconstruction for out in model.steps(images, 1)][1]
+    torch.testing.assert_close(seen[1], reconstruction)
+
+
+def test_features_move_by_the_rate_towards_the_reconstruction():
+    model = tiny(0, rate=0.3)
+    images = images_for(model, 2)
+    seen = []
+    model.levels["block1"].conv.register_forward_hook(lambda module, given, out: seen.append(given[0]))
+    outs = list(model.steps(images, 3))
+    feature = images
+    for out, given in zip(outs[1:], seen[1:], strict=True):
+        feature = feature + 0.3 * (out.reconstruction - feature)
+        torch.testing.assert_close(given, feature)
+
+
+def test_layers_below_the_reconstructed_one_take_no_part(model):
+    trajectory = model.unroll(images_for(model), 3)
+    below = trajectory.activation("block1", 0)
+    assert all(torch.equal(trajectory.activation("block1", step), below) for step in (1, 2, 3))
+
+
+@pytest.mark.parametrize("n_steps", [0, 2, 3])
+def test_readouts_against_their_definition(model, n_steps):
+    with torch.no_grad():
+        images = images_for(model, 8)
+        logits = model.unroll(images, n_steps).logits
+        average = torch.stack([sum(step[i] for step in logits) / (n_steps + 1) for i in range(8)]).argmax(-1)
+        assert torch.equal(model.predict(images, n_steps), average)
+        assert torch.equal(model.predict(images, n_steps, "last"), logits[n_steps].argmax(-1))
+        assert torch.equal(model.predict(images, n_steps, "last", chunk=3), logits[n_steps].argmax(-1))
+
+
+def test_the_two_readouts_differ_somewhere():
+    model = build_model("cnnf-digits", feedback_to=0, feedback_rate=0.8, seed=3)
+    with torch.no_grad():
+        images = images_for(model, 64)
+        assert not torch.equal(model.predict(images, 5), model.predict(images, 5, "last"))
+
+
+def test_an_unknown_readout_is_refused(model):
+    with pytest.raises(ValueError, match=r"readout: expected 'average' or 'last', got 'first'. Choose"):
+        model.predict(images_for(model), 1, "first")
+
+
+@pytest.mark.parametrize("feedback_to", [-1, 3, 1.5, "2"])
+def test_a_level_that_is_not_there_is_refused(feedback_to):
+    with pytest.raises(ValueError, match=r"feedback_to: expected 0 \(pixels\) to 2 for cnnf-digits, got .* Choose"):
+        build_model("cnnf-digits", feedback_to=feedback_to)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
+def test_a_rate_out_of_range_is_refused(rate):
+    with pytest.raises(ValueError, match=r"feedback_rate: expected a number from 0 to 1, got .* paper uses 0.1"):
+        build_model("cnnf-digits", feedback_rate=rate)
+
+
+def test_projection_walks_down_with_the_sweeps_gates():
+    model = tiny(1)
+    images = images_for(model, 2)
+    reconstruction = model.unroll(images, 1).reconstructions[0]
+    conv, bias = model.levels["block1"].conv, model.levels["block1"].bias
+    open_gates = norm(F.conv2d(images, conv.weight, padding=1)) + bias > 0
+    expected = F.conv_transpose2d(norm(reconstruction) * open_gates, conv.weight, padding=1)
+    torch.testing.assert_close(model.project(reconstruction, images), expected, rtol=1e-10, atol=1e-10)
+
+
+def test_what_a_model_says_about_itself(model):
+    assert model.layer_names == ("block1", "block2", "block3", "block4", "fc1", "fc2", "logits")
+    assert (model.n_classes, model.channels, model.image_size) == (10, 1, 16)
+    assert (model.feedback_to, model.feedback_rate, model.recurrent, model.card) == (2, 0.1, True, {})
