@@ -115,10 +115,7 @@ class Score:
         """
         if column not in self.per_step:
             raise ValueError(f"column: expected one of {', '.join(self.per_step.columns)}, got {column!r}. Choose one.")
-        keys = [key for key in ("target", "metric") if key in self.per_step]
-        return self.per_step.pivot_table(
-            index=[*keys, "layer"], columns="step", values=column, aggfunc="mean", sort=False, dropna=False
-        ).dropna(how="all")
+        return layers_by_steps(self.per_step, column)
 
     def __str__(self) -> str:
         """Return a few lines for a terminal."""
@@ -133,6 +130,14 @@ class Score:
             self.table().to_string(float_format="{:.3f}".format, na_rep=MISSING),
         ]
         return "\n".join(lines)
+
+
+def layers_by_steps(per_step: pd.DataFrame, column: str = "raw") -> pd.DataFrame:
+    """Return layer × step of a column of `Score.per_step`: the mean over sessions, or per target and metric."""
+    keys = [key for key in ("target", "metric") if key in per_step]
+    return per_step.pivot_table(
+        index=[*keys, "layer"], columns="step", values=column, aggfunc="mean", sort=False, dropna=False
+    ).dropna(how="all")
 
 
 def number(value: float, bounds: tuple[float, float] | None = None) -> str:

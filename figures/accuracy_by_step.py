@@ -53,7 +53,7 @@ def draw(table: pd.DataFrame) -> Figure:
             axes.set_xlim(-0.3, last + 0.3 + 0.3 * last)
             axes.set_xticks(range(last + 1))
             axes.spines["bottom"].set_bounds(0, last)
-            axes.yaxis.set_major_locator(MaxNLocator(5))
+            axes.set_yticks([y for y in MaxNLocator(5).tick_values(*axes.get_ylim()) if axes.get_ylim()[0] <= y <= 1])
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
             _lines(axes, part, last)
             letter(axes, "abcdefghijklmnop"[row * len(kinds) + column])

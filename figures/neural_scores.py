@@ -58,7 +58,7 @@ def draw(table: pd.DataFrame) -> Figure:
     order = {key[0]: place for place, key in enumerate(key for row in rows for key in row)}
     heights = [TALLER if row == summary[0] else 1.0 for row in range(len(rows))]
     figure = new_figure(PAGE_MM, FIXED_MM + ROW_MM * sum(heights))
-    quick = " (quick check, not a result)" if numbers["notes"].str.contains("quick").any() else ""
+    quick = " (quick check)" if numbers["notes"].str.contains("quick").any() else ""
     title(figure, f"Likeness to V4 and IT, by layer and step{quick}", is_simulated(table))
     grid = figure.add_gridspec(len(rows), max(2, *map(len, rows)), height_ratios=heights)
     drawn: list[tuple[tuple[int, int], Axes]] = []

@@ -95,7 +95,7 @@ def draw(tables: TimesTables, shares: pd.DataFrame) -> Figure:
     """
     figure = new_figure(PAGE_MM, HEIGHT_MM)
     model = tables.provenance.get("model", {}).get("name", "")
-    quick = " (quick check, not a result)" if tables.provenance.get("inputs", {}).get("quick") == "True" else ""
+    quick = " (quick check)" if tables.provenance.get("inputs", {}).get("quick") == "True" else ""
     title(
         figure,
         f"Recognition times of people and model{f': {model}' if model else ''}{quick}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from typer.core import TyperGroup
 
-from neurocnnf.stages import package_versions, run_stage, source_hash, weights_hash, write_atomically
+from neurocnnf.stages import package_versions, provenance_path, run_stage, source_hash, weights_hash, write_atomically
 
 VERSIONS = ("torch", "numpy", "scipy", "pandas", "xarray", "scikit-learn", "statsmodels")
 SIMULATED = (
@@ -193,7 +194,7 @@ def score(
             return found.to_files(stem)
 
         run_stage(stem, _inputs(f"score {identifier}", identifier.split(".")[0], n, seed, quick, net), write)
-        _show_csv(f"{name} on {identifier}", stem.with_name(stem.name + ".csv"))
+        _show_score(stem)
         typer.echo(stem)
 
     stem = _place(out, quick, "scores", model, f".{benchmark}")
@@ -300,6 +301,25 @@ def _show(title: str, columns: list[str], rows: list[list[str]]) -> None:
         table.add_row(*(escape(str(cell)) for cell in row))
     # Piped output has no width of its own; the default of 80 would cut names in the middle.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _show_score(stem: Path) -> None:
+    """Print the one number with its ceiling, and raw scores by layer and step."""
+    import pandas as pd
+
+    from benchmarks.score import MISSING, layers_by_steps
+
+    summary = json.loads(provenance_path(stem).read_text())
+    table = layers_by_steps(pd.read_csv(stem.with_name(stem.name + ".csv"))).reset_index()
+    label = "simulated recordings, " if summary["simulated"] else ""
+    title = f"{summary['model']} on {summary['benchmark']} ({label}raw, by layer and step)"
+    rows = [["" if pd.isna(x) else f"{x:.3f}" if isinstance(x, float) else str(x) for x in row] for row in table.values]
+    _show(title, [str(column) for column in table.columns], rows)
+    for name, interval in (("value", "interval"), ("raw", "raw_interval"), ("ceiling", None)):
+        low_high = [f"{x:.3f}" for x in summary[interval] if x is not None] if interval else []
+        number = MISSING if summary[name] is None else f"{summary[name]:.3f}"
+        typer.echo(f"{name:8} {number} {' to '.join(low_high)}".rstrip())
+    typer.echo(f"n        {summary['n_used']} / {summary['n_total']}; normalised by: {summary['ceiling_rule']}")
 
 
 def _show_csv(title: str, path: Path, n_rows: int = 40) -> None:

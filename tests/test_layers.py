@@ -38,7 +38,7 @@ def slow_conv(x, weight, stride):
 
 def slow_transposed_conv(g, weight, stride):
     # Walk the same pairs of pixels as the convolution, and let values flow the other way.
-    n, n_out, height, width = g.shape
+    n, _, height, width = g.shape
     _, n_in, kernel, _ = weight.shape
     out = np.zeros((n, n_in, height * stride, width * stride))
     for i, o, y, z in np.ndindex(g.shape):
@@ -153,7 +153,7 @@ def test_ins_norm_divides_each_image_and_channel_by_its_root_mean_square():
 
 @pytest.mark.parametrize("rate", [0.0, RATE, 1.0])
 def test_ada_relu_over_several_steps(rate):
-    slow, memory = SlowAdaReLU(), None
+    slow, memory, h = SlowAdaReLU(), None, None
     for step in range(4):
         x, g = uniform(3, 8, seed=step), uniform(3, 8, seed=10 + step)
         g[0, :3], x[1, :3] = 0, 0
@@ -188,7 +188,7 @@ def sequence(kind, n_steps=5):
 @pytest.mark.parametrize("rate", [0.0, RATE, 1.0])
 @pytest.mark.parametrize("kind", ["plain", "ties", "silent", "zero feedback", "negative feedback"])
 def test_ada_relu_with_ada_pool_over_several_steps(kind, rate):
-    relu, pool, memory = SlowAdaReLU(), SlowAdaPool(), None
+    relu, pool, memory, p = SlowAdaReLU(), SlowAdaPool(), None, None
     scale, bias = tensor(uniform(2, 3, 1, 1, seed=50, low=0.5)), tensor(0.1 * uniform(3, 1, 1, seed=51))
     if kind == "ties":
         scale, bias = torch.ones_like(scale), torch.zeros_like(bias)  # rounding must not break them

@@ -1,0 +1,274 @@
+"""Training is decided by recipe and seed alone, can stop anywhere, and shares its trunk with the control."""
+
+import csv
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from neurocnnf import build_model, recipes
+from neurocnnf.recipes import RECIPES, Recipe
+from neurocnnf.train import LOG_COLUMNS, load_training_tensors, train, train_batch
+
+TINY = Recipe(
+    "cnnf-digits", "digits", "shift", feedforward_batches=3, feedback_batches=3, n_steps=2, batch_size=8,
+    feedback_batch_size=4,
+)  # fmt: skip
+N_IMAGES = 20  # not a multiple of either batch size; epochs begin anew within the run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_recipes():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(recipes.RECIPES, "cnnf-digits", TINY)
+        patch.setitem(recipes.RECIPES, "cnn-digits", replace(TINY, model="cnn-digits", n_steps=0))
+        yield
+
+
+def make_data():
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand((N_IMAGES, 1, 16, 16), generator=generator) * 2 - 1
+    return images, torch.randint(0, 10, (N_IMAGES,), generator=generator)
+
+
+@pytest.fixture
+def data():
+    return make_data()
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_recipes, tmp_path_factory):
+    """Train once, with seed 5, from beginning to end: the model and where its files are."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    torch.manual_seed(1)
+    return train("cnnf-digits", 5, out, data=make_data()), out
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def read_log(out):
+    with (out / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def untimed_log(out):
+    return [{column: value for column, value in row.items() if column != "seconds"} for row in read_log(out)]
+
+
+class Stop(Exception):
+    """Somebody pulls the plug."""
+
+
+def stop_after(n_batches):
+    def progress(what, done, total):
+        if done == n_batches:
+            raise Stop
+
+    return progress
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_the_global_random_state(tmp_path, data, whole):
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    again = train("cnnf-digits", 5, tmp_path / "run", data=data)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(weights(again), weights(whole[0]))
+
+
+def test_another_seed_gives_other_weights(tmp_path, data, whole):
+    other = train("cnnf-digits", 6, tmp_path / "run", data=data)
+    assert not torch.equal(weights(other), weights(whole[0]))
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2, 3, 5])
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, data, whole, monkeypatch, stopped_after):
+    monkeypatch.setattr("neurocnnf.train.SAVE_EVERY", 2)
+    out, begun_at = tmp_path / "run", []
+    with pytest.raises(Stop):
+        train("cnnf-digits", 5, out, data=data, progress=stop_after(stopped_after))
+    resumed = train("cnnf-digits", 5, out, data=data, progress=lambda what, done, total: begun_at.append(done))
+    assert torch.equal(weights(resumed), weights(whole[0]))
+    assert untimed_log(out) == untimed_log(whole[1])
+    # It went on from the last state: every second batch, or the trunk if that is all there is.
+    assert begun_at[0] == {1: 1, 2: 3, 3: 3, 5: 5}[stopped_after]
+
+
+def test_a_finished_run_trains_no_further(data, whole):
+    model, out = whole
+    calls = []
+    again = train("cnnf-digits", 5, out, data=data, progress=lambda *args: calls.append(args))
+    assert torch.equal(weights(again), weights(model))
+    assert not calls
+
+
+def test_the_optimiser_is_resumed_too(tmp_path, data, whole, monkeypatch):
+    monkeypatch.setattr("neurocnnf.train.SAVE_EVERY", 2)
+    with pytest.raises(Stop):
+        train("cnnf-digits", 5, tmp_path / "run", data=data, progress=stop_after(2))
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
+    state["optimiser"]["state"] = {}
+    torch.save(state, tmp_path / "run" / "state.pt")
+    assert not torch.equal(weights(train("cnnf-digits", 5, tmp_path / "run", data=data)), weights(whole[0]))
+
+
+def test_the_control_takes_up_the_trunk_that_the_cnnf_left(tmp_path, data, whole):
+    cnnf, out = whole
+    shutil.copy(out.parent / "trunk-digits-5.pt", tmp_path)
+    begun_at = []
+    progress = lambda what, done, total: begun_at.append(done)  # noqa: E731
+    control = train("cnn-digits", 5, tmp_path / "run", data=data, progress=progress)
+    assert begun_at == [4, 5, 6]
+    assert not torch.equal(weights(control), weights(cnnf))
+    alone = train("cnn-digits", 5, tmp_path / "elsewhere" / "run", data=data)
+    assert torch.equal(weights(control), weights(alone))
+
+
+def test_the_first_part_is_the_same_for_both_and_takes_no_feedback(tmp_path, data, whole):
+    train("cnn-digits", 5, tmp_path / "run", data=data)
+    cnnf, control = untimed_log(whole[1]), untimed_log(tmp_path / "run")
+    assert [row["n_steps"] for row in cnnf] == ["0", "0", "0", "2", "2", "2"]
+    assert [row["n_steps"] for row in control] == ["0"] * 6
+    assert cnnf[:3] == control[:3]
+    trunks = [torch.load(folder / "trunk-digits-5.pt", weights_only=True) for folder in (whole[1].parent, tmp_path)]
+    assert all(torch.equal(trunks[0]["model"][k], trunks[1]["model"][k]) for k in trunks[0]["model"])
+    assert [trunk["done"] for trunk in trunks] == [3, 3]
+
+
+def test_the_log_has_a_row_per_batch_and_progress_counts_them(tmp_path, data):
+    calls = []
+    train("cnnf-digits", 5, tmp_path / "run", data=data, progress=lambda *args: calls.append(args))
+    rows = read_log(tmp_path / "run")
+    assert tuple(rows[0]) == LOG_COLUMNS
+    assert [int(row["batch"]) for row in rows] == list(range(6))
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx([TINY.rate(b) for b in range(6)])
+    assert all((float(row["reconstruction_error"]) > 0) == (row["n_steps"] == "2") for row in rows)
+    assert calls == [("cnnf-digits, seed 5", done, 6) for done in range(1, 7)]
+
+
+def test_one_batch_is_one_step_of_adamw_on_the_loss_as_it_is_written_down(data):
+    recipe = replace(TINY, augmentation="none", feedback_batch_size=N_IMAGES)  # every image, in some order
+    images, labels = data
+    ours, slow = build_model("cnnf-digits", seed=5), build_model("cnnf-digits", seed=5)
+    batch = 4
+    optimisers = [torch.optim.AdamW(m.parameters(), 1.0, weight_decay=0.02) for m in (ours, slow)]
+    row = train_batch(ours, optimisers[0], recipe, images, labels, 5, batch)
+
+    trajectory = slow.unroll(images, 2)
+    answers = torch.nn.functional.log_softmax(trajectory.logits, -1)
+    cross_entropy = -sum(answers[t, i, labels[i]] for t in range(3) for i in range(N_IMAGES)) / (3 * N_IMAGES)
+    feature = trajectory.activation("block2", 0).detach()
+    error = sum((r - feature).square().mean() for r in trajectory.reconstructions) / 2
+    loss = cross_entropy + recipe.reconstruction_weight * error
+    loss.backward()
+    norm = torch.cat([p.grad.flatten() for p in slow.parameters()]).norm()
+    for p in slow.parameters():
+        p.grad *= min(1.0, recipe.gradient_clip / norm)
+    optimisers[1].param_groups[0]["lr"] = 2e-3 * 0.25 * (1 - 1 / 3)
+    optimisers[1].step()
+
+    assert row["loss"] == pytest.approx(loss.item(), abs=2e-5)
+    assert row["reconstruction_error"] == pytest.approx(error.item(), abs=2e-5)
+    assert row["accuracy"] == pytest.approx(
+        (trajectory.logits[-1].argmax(-1) == labels).float().mean().item(), abs=2e-5
+    )
+    assert row["n_steps"] == 2
+    # Adam's first step moves every weight by about the rate: compare directions where the gradient is not noise.
+    moved = weights(ours) - weights(build_model("cnnf-digits", seed=5))
+    expected = weights(slow) - weights(build_model("cnnf-digits", seed=5))
+    gradient = torch.cat([p.grad.flatten() for p in slow.parameters()])
+    clear = gradient.abs() > 1e-5
+    assert clear.float().mean() > 0.2
+    torch.testing.assert_close(moved[clear], expected[clear], rtol=1e-2, atol=1e-6)
+
+
+def test_an_epoch_shows_each_image_at_most_once_and_the_next_one_in_another_order(data):
+    recipe = replace(TINY, augmentation="none", feedforward_batches=10, n_steps=0)
+    images, labels = data
+    seen = []
+
+    class Spy(torch.nn.Module):
+        reconstructed_layer = None
+
+        def __init__(self):
+            super().__init__()
+            self.inner = build_model("cnn-digits")
+
+        def steps(self, given, n_steps, **kwargs):
+            seen.append([next(i for i, image in enumerate(images) if torch.equal(image, g)) for g in given])
+            return self.inner.steps(given, n_steps)
+
+    spy = Spy()
+    optimiser = torch.optim.SGD(spy.parameters())
+    for batch in range(6):
+        train_batch(spy, optimiser, recipe, images, labels, 5, batch)
+    epochs = [seen[0] + seen[1], seen[2] + seen[3], seen[4] + seen[5]]
+    assert all(len(set(epoch)) == 16 for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_state(tmp_path, data, monkeypatch):
+    monkeypatch.setattr("neurocnnf.train.SAVE_EVERY", 2)
+    out = tmp_path / "run"
+
+    def spoil(what, done, total):
+        if done == 4:
+            data[0].fill_(float("nan"))
+
+    with pytest.raises(FloatingPointError, match=r"batch 4: expected a finite loss, got nan. Lower .*learning_rate"):
+        train("cnnf-digits", 5, out, data=data, progress=spoil)
+    state = torch.load(out / "state.pt", weights_only=True)
+    assert state["done"] == 4
+    assert all(v.isfinite().all() for v in state["model"].values())
+    assert len(read_log(out)) == 4
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_training_learns_what_can_be_learned(tmp_path, monkeypatch):
+    # Two classes, bright and dark corners: a few batches are enough.
+    recipe = replace(TINY, feedforward_batches=12, feedback_batches=12, augmentation="none", batch_size=16)
+    monkeypatch.setitem(recipes.RECIPES, "cnnf-digits", recipe)
+    labels = torch.arange(32) % 2
+    images = 0.2 * torch.rand((32, 1, 16, 16), generator=torch.Generator().manual_seed(1))
+    images[:, :, :8] += (labels * 1.2 - 0.6)[:, None, None, None]
+    images[:, :, 8:] -= (labels * 1.2 - 0.6)[:, None, None, None]
+    model = train("cnnf-digits", 5, tmp_path / "run", data=(images, labels))
+    rows = read_log(tmp_path / "run")
+    assert float(rows[-1]["loss"]) < 0.5 * float(rows[0]["loss"])
+    with torch.no_grad():
+        assert (model.predict(images, 2) == labels).all()
+
+
+def test_an_unknown_recipe_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"recipe: expected one of cnnf-mnist, .*, got 'cnnf-imagenet'. Choose"):
+        train("cnnf-imagenet", 0, tmp_path)
+
+
+def test_a_recipes_training_set_comes_in_the_models_range():
+    images, labels = load_training_tensors("digits")
+    assert images.shape[1:] == (1, 16, 16)
+    assert (images.dtype, labels.dtype) == (torch.float32, torch.int64)
+    assert (images.min().item(), images.max().item()) == (-1, 1)
+    assert len(load_training_tensors("digits", "test")[0]) < len(images) == len(labels)
+
+
+def test_control_recipes_differ_in_nothing_but_the_feedback():
+    for data in ("mnist", "cifar-gray", "digits"):
+        cnnf, control = RECIPES[f"cnnf-{data}"], RECIPES[f"cnn-{data}"]
+        assert replace(control, model=cnnf.model, n_steps=cnnf.n_steps) == cnnf
+        assert (cnnf.n_steps > 0, control.n_steps) == (True, 0)
+        assert (cnnf.model[:5], control.model[:4]) == ("cnnf-", "cnn-")
+
+
+def test_the_learning_rate_follows_its_description():
+    recipe = replace(TINY, feedforward_batches=400, feedback_batches=200, learning_rate=1.0)
+    assert recipe.batches == 600
+    assert recipe.rate(0) == pytest.approx(0.01)
+    assert recipe.rate(99) == pytest.approx(1 - 0.6 * 99 / 400)
+    assert recipe.rate(399) == pytest.approx(0.4, abs=0.002)
+    assert recipe.rate(400) == 0.25
+    assert recipe.rate(500) == pytest.approx(0.125)
+    assert 0 < recipe.rate(599) < 0.002
+    assert [recipe.batch_size_at(b) for b in (0, 399, 400)] == [8, 8, 4]
