@@ -117,7 +117,7 @@ def accuracy_by_step(
         for x, y in zip(images[:n].split(BATCH), labels[:n].split(BATCH), strict=True):
             seen = x if kind == "clean" else degrade(x, kind, level, generator)
             with torch.no_grad():
-                answers = model.unroll(seen, steps, compiled=compiled).logits.argmax(-1)
+                answers = model.unroll(seen, steps, compiled=compiled, chunk=BATCH).logits.argmax(-1)
             correct += (answers == y).sum(1)
             done += len(x)
             if progress:

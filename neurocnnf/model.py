@@ -107,7 +107,7 @@ class CNNF(nn.Module):
         """Return the logits (image, class) of the feedforward sweep, step 0."""
         return self.unroll(images, 0).logits[0]
 
-    def unroll(self, images: Tensor, n_steps: int, *, compiled: bool = False, chunk: int = 64) -> Trajectory:
+    def unroll(self, images: Tensor, n_steps: int, *, compiled: bool = False, chunk: int = 32) -> Trajectory:
         """Look at images for `n_steps` feedback passes.
 
         Parameters

@@ -16,6 +16,7 @@ from neurocnnf.clock import StepClock
 from neurocnnf.model import CNNF
 from neurocnnf.progress import Progress
 from neurocnnf.stimuli import Stimuli
+from neurocnnf.validation import check_n_steps
 
 # ITU-R 601 luma, as PIL's "L".
 LUMA = (0.299, 0.587, 0.114)
@@ -67,6 +68,7 @@ def record(
     ValueError
         For an unknown layer or number of steps, or if the recording would not fit in the budget.
     """
+    check_n_steps(n_steps, model)
     layers = model.check_layers(model.layer_names if layers is None else layers)
     sizes = layer_sizes(model, layers)
     shape = (n_steps + 1, len(stimuli), sum(sizes.values()))
@@ -93,6 +95,7 @@ def each_layer(
     model: CNNF, stimuli: Stimuli, layers: Sequence[str], n_steps: int, progress: Progress | None = None
 ) -> dict[str, NDArray[np.float32]]:
     """Return layer -> float32 (step, presentation, unit), all in memory: the form that scoring wants."""
+    check_n_steps(n_steps, model)
     layers = model.check_layers(layers)
     sizes = layer_sizes(model, layers)
     out = {layer: np.empty((n_steps + 1, len(stimuli), size), np.float32) for layer, size in sizes.items()}

@@ -62,6 +62,7 @@ def train(
     )
     trunk = out.parent / f"trunk-{recipe.data}-{seed}.pt"
     done, seconds = _resume(model, optimiser, [out / "state.pt", trunk])
+    _forget(out / "log.csv", done)
     started = time.monotonic() - seconds
     for batch in range(done, recipe.batches):
         loss = train_batch(model, optimiser, recipe, images, labels, seed, batch, compiled)
@@ -155,6 +156,13 @@ def _resume(model: CNNF, optimiser: torch.optim.Optimizer, paths: list[Path]) ->
             optimiser.load_state_dict(state["optimiser"])
             return state["done"], state["seconds"]
     return 0, 0.0
+
+
+def _forget(path: Path, done: int) -> None:
+    """Drop the log's rows of batches that were not saved, and will be taken again."""
+    if path.exists():
+        header, *rows = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(header + b"".join(row for row in rows if int(row.split(b",")[0]) < done))
 
 
 def _log(path: Path, row: dict) -> None:

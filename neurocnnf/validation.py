@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import torch
@@ -49,7 +50,7 @@ def check_images(images: Tensor, model: CNNF) -> None:
 
 def check_n_steps(n_steps: int, model: CNNF) -> None:
     """Raise unless `n_steps` is a whole number ≥ 0, and 0 for a feedforward model."""
-    if not isinstance(n_steps, int) or isinstance(n_steps, bool) or n_steps < 0:
+    if not isinstance(n_steps, Integral) or isinstance(n_steps, bool) or n_steps < 0:
         raise ValueError(f"n_steps: expected a whole number >= 0, got {n_steps!r}. Use 0 for the plain CNN.")
     if n_steps and not model.recurrent:
         raise ValueError(
@@ -58,8 +59,8 @@ def check_n_steps(n_steps: int, model: CNNF) -> None:
 
 
 def check_step(step: int, n_steps: int) -> None:
-    """Raise unless 0 <= step <= n_steps."""
-    if not 0 <= step <= n_steps:
+    """Raise unless `step` is one of 0 … `n_steps`."""
+    if step not in range(n_steps + 1):
         raise ValueError(f"step: expected 0 to {n_steps}, got {step!r}. Unroll for more steps.")
 
 

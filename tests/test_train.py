@@ -226,6 +226,27 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_state(tmp_path, 
     assert not list(tmp_path.rglob("*.partial"))
 
 
+def test_drawn_batches_take_one_to_n_steps_and_the_rest_all(tmp_path, data, monkeypatch):
+    recipe = replace(TINY, feedforward_batches=1, feedback_batches=24, n_steps=3, drawn_batches=22)
+    monkeypatch.setitem(recipes.RECIPES, "cnnf-digits", recipe)
+    train("cnnf-digits", 5, tmp_path / "run", data=data)
+    n_steps = [int(row["n_steps"]) for row in read_log(tmp_path / "run")]
+    assert n_steps[0] == 0
+    assert set(n_steps[1:23]) == {1, 2, 3}
+    assert n_steps[23:] == [3, 3]
+
+
+def test_time_spent_before_an_interruption_counts(tmp_path, data, monkeypatch):
+    monkeypatch.setattr("neurocnnf.train.SAVE_EVERY", 2)
+    with pytest.raises(Stop):
+        train("cnnf-digits", 5, tmp_path / "run", data=data, progress=stop_after(2))
+    path = tmp_path / "run" / "state.pt"
+    torch.save({**torch.load(path, weights_only=True), "seconds": 1000.0}, path)
+    train("cnnf-digits", 5, tmp_path / "run", data=data)
+    assert all((float(row["seconds"]) > 999) == (int(row["batch"]) >= 2) for row in read_log(tmp_path / "run"))
+    assert torch.load(path, weights_only=True)["seconds"] > 999
+
+
 def test_training_learns_what_can_be_learned(tmp_path, monkeypatch):
     # Two classes, bright and dark corners: a few batches are enough.
     recipe = replace(TINY, feedforward_batches=12, feedback_batches=12, augmentation="none", batch_size=16)

@@ -1,0 +1,121 @@
+"""The architectures have the shapes of the paper, and a name stands for the same weights every time."""
+
+import pytest
+import torch
+
+from neurocnnf import build_model
+from neurocnnf.architectures import ARCHITECTURES, architecture_names
+
+FASHION_SHAPES = {
+    "block1": (16, 28, 28),
+    "block2": (32, 28, 28),
+    "block3": (32, 14, 14),
+    "block4": (64, 7, 7),
+    "fc1": (1000,),
+    "fc2": (128,),
+    "logits": (10,),
+}
+
+
+def wide_resnet_shapes(n_blocks, widen):
+    shapes = {"stem": (16, 32, 32)}
+    for group, (width, size) in enumerate([(16, 32), (32, 16), (64, 8)], start=1):
+        shapes |= {f"group{group}_block{i + 1}": (width * widen, size, size) for i in range(n_blocks)}
+    return shapes | {"pool": (64 * widen,), "logits": (10,)}
+
+
+def wide_resnet_parameters(n_blocks, widen):
+    """Count by hand: the stem, each block's two biases and convolutions, shortcuts, the last bias, the classifier."""
+    count, width = 3 * 16 * 9, 16
+    for wide in (16 * widen, 32 * widen, 64 * widen):
+        for _ in range(n_blocks):
+            count += width + wide + 9 * wide * (width + wide) + (width * wide if width != wide else 0)
+            width = wide
+    return count + width + 10 * width + 10
+
+
+@pytest.mark.parametrize(
+    ("trunk", "shapes"),
+    [("fashion", FASHION_SHAPES), ("wrn-40-2", wide_resnet_shapes(6, 2)), ("wrn-16-1", wide_resnet_shapes(2, 1))],
+)
+def test_layers_have_the_papers_shapes(trunk, shapes):
+    model = build_model(f"cnnf-{trunk}")
+    blank = torch.zeros(1, model.channels, model.image_size, model.image_size)
+    with torch.no_grad():
+        (out,) = model.steps(blank, 0, layers=model.layer_names)
+    assert {name: tuple(a.shape[1:]) for name, a in out.activations.items()} == shapes
+
+
+@pytest.mark.parametrize(
+    ("trunk", "count"),
+    [
+        ("fashion", 9 * (16 + 16 * 32 + 32 * 32 + 32 * 64) + 144 + 3136 * 1000 + 1000 * 129 + 128 * 11 + 10),
+        ("wrn-40-2", wide_resnet_parameters(6, 2)),
+        ("wrn-16-1", wide_resnet_parameters(2, 1)),
+    ],
+)
+def test_models_have_as_many_parameters_as_can_be_counted_by_hand(trunk, count):
+    assert sum(p.numel() for p in build_model(f"cnnf-{trunk}").parameters()) == count
+
+
+def test_without_choice_feedback_is_the_papers():
+    fashion, wide = build_model("cnnf-fashion"), build_model("cnnf-wrn-40-2")
+    assert (fashion.feedback_to, fashion.feedback_rate, fashion.reconstructed_layer) == (2, 0.1, "block2")
+    assert (wide.feedback_to, wide.feedback_rate, wide.reconstructed_layer) == (5, 0.1, "group1_block5")
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("cnnf-fashion", [None, "block1", "block2"]),
+        ("cnnf-wrn-40-2", [None, *(f"group1_block{k}" for k in range(1, 7))]),
+        ("cnnf-wrn-16-1", [None, "group1_block1", "group1_block2"]),
+    ],
+)
+def test_each_level_that_can_be_reconstructed_is_where_the_paper_has_it(name, layers):
+    assert [build_model(name, feedback_to=k).reconstructed_layer for k in range(len(layers))] == layers
+    with pytest.raises(ValueError, match=rf"feedback_to: expected 0 \(pixels\) to {len(layers) - 1} for {name}"):
+        build_model(name, feedback_to=len(layers))
+
+
+@pytest.mark.parametrize("trunk", ["digits", "wrn-16-1"])
+def test_a_seed_gives_cnnf_and_its_control_the_same_weights(trunk):
+    cnnf, again, other = (build_model(f"cnnf-{trunk}", seed=seed) for seed in (1, 1, 2))
+    control = build_model(f"cnn-{trunk}", seed=1)
+    assert (cnnf.recurrent, control.recurrent) == (True, False)
+    for name, weight in cnnf.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name])
+        assert torch.equal(weight, control.state_dict()[name])
+        assert torch.equal(weight, other.state_dict()[name]) == ("bias" in name)  # biases begin at zero
+
+
+def test_building_draws_nothing_from_the_global_generator():
+    state = torch.get_rng_state()
+    build_model("cnnf-digits")
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_every_name_builds_a_model_of_that_name():
+    assert len(architecture_names()) == len(set(architecture_names())) == 2 * len(ARCHITECTURES)
+    assert {"cnnf-fashion", "cnnf-wrn-40-2", "cnnf-wrn-16-1", "cnn-digits"} <= set(architecture_names())
+    assert [build_model(name).name for name in architecture_names()] == architecture_names()
+
+
+@pytest.mark.parametrize(
+    "name", ["fashion", "cnnf-", "cnnf-vgg", "lateral-fashion", "cnnf-fashion ", "", "CNNF-fashion"]
+)
+def test_an_unknown_name_is_refused_with_those_there_are(name):
+    with pytest.raises(ValueError, match=r"^model: expected one of cnnf-fashion, .*, cnn-wrn-16-1, got '.*'\. Trained"):
+        build_model(name)
+
+
+@pytest.mark.parametrize("feedback_to", [-1, 3, 1.5, "2"])
+def test_a_level_that_is_not_there_is_refused(feedback_to):
+    with pytest.raises(ValueError, match=r"feedback_to: expected 0 \(pixels\) to 2 for cnnf-digits, got .* Choose"):
+        build_model("cnnf-digits", feedback_to=feedback_to)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
+def test_a_rate_out_of_range_is_refused(rate):
+    with pytest.raises(ValueError, match=r"feedback_rate: expected a number from 0 to 1, got .* paper uses 0.1"):
+        build_model("cnnf-digits", feedback_rate=rate)

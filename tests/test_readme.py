@@ -1,0 +1,51 @@
+"""What the README shows runs, and prints what it says."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def run(code, **names):
+    """Run a block; return its names and what it printed."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), names)
+    return names, printed.getvalue()
+
+
+def test_the_first_lines_run_and_print_the_number_they_promise():
+    names, printed = run(BLOCKS[0])
+    promised = float(re.search(r"print\(score\) +# value (0\.\d+)", BLOCKS[0])[1])
+    # Another processor adds in another order.
+    assert float(re.search(r"value +(0\.\d+)", printed)[1]) == pytest.approx(promised, abs=0.005)
+    assert str(dict(names["assembly"].sizes)) in printed
+    table = names["score"].table()
+    layer, step = table.stack().idxmax()
+    assert f"{layer}, step {step}" in BLOCKS[0]
+
+
+def test_a_model_of_ones_own_is_scored():
+    block = BLOCKS[1]
+    assert block.count("cowley2023.V4-ridge") == 1
+    names, printed = run(block.replace("cowley2023", "simulated"))
+    assert "mine on simulated.V4-ridge" in printed
+    # Pixels do not change with the step.
+    table = names["score"].table()
+    np.testing.assert_allclose(table.to_numpy(), table.to_numpy()[:, :1].repeat(3, axis=1))
+
+
+def test_recordings_of_ones_own_make_a_benchmark():
+    _, printed = run(BLOCKS[2])
+    assert "cnnf-digits on mine.V4-ridge" in printed
+
+
+@pytest.mark.parametrize("name", re.findall(r"!\[[^]]*\]\(([^)]+)\)", README))
+def test_every_picture_is_there(name):
+    assert (Path(__file__).parents[1] / name).read_bytes()[:4] == b"\x89PNG"
