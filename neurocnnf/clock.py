@@ -37,7 +37,7 @@ class StepClock:
 
     def time_bins(self, n_steps: int) -> NDArray[np.float64]:
         """Return (time_bin_start, time_bin_end) in ms of steps 0 … n_steps, as an array (step, 2)."""
-        start = self.onset_ms + self.ms_per_step * np.arange(n_steps + 1)
+        start = self.onset_ms + self.ms_per_step * np.arange(n_steps + 1, dtype=np.float64)
         return np.stack([start, start + self.ms_per_step], axis=1)
 
     def step_at(self, time_ms: float) -> int:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import pickle
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,14 @@ TRAINING_SETS = ("mnist", "fashion-mnist", "cifar10", "cifar-gray", "digits")
 SPLITS = ("train", "test")
 # In the order of CIFAR-10's labels.
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-MNIST = {split: f"mnist/mnist_{split}.npz" for split in SPLITS}
-FASHION = {
-    split: (f"fashion_mnist/{stem}-images-idx3-ubyte.gz", f"fashion_mnist/{stem}-labels-idx1-ubyte.gz")
-    for split, stem in (("train", "train"), ("test", "t10k"))
+IDX = {
+    folder: {
+        split: (f"{folder}/{stem}-images-idx3-ubyte.gz", f"{folder}/{stem}-labels-idx1-ubyte.gz")
+        for split, stem in (("train", "train"), ("test", "t10k"))
+    }
+    for folder in ("mnist", "fashion_mnist")
 }
+MNIST_NPZ = {split: f"mnist/mnist_{split}.npz" for split in SPLITS}
 CIFAR_ORIGINAL = "cifar10/cifar-10-python.tar.gz"
 CIFAR_JPEG = {split: f"cifar10_jpeg/{split}.tar.xz" for split in SPLITS}
 GRAY_SIZE, DIGIT_SIZE = 28, 16
@@ -54,9 +58,9 @@ def load_training_set(name: str, split: str, store: DataStore | None = None, *, 
     Returns
     -------
     images, labels
-        uint8 (image, y, x, channel) and int64 (image,). CIFAR-10 is taken from the original file, or from its
-        JPEG coding (`training_set_provenance` says which), where the ten classes take turns: image i is
-        number i // 10 of class i % 10.
+        uint8 (image, y, x, channel) and int64 (image,). MNIST and CIFAR-10 are taken from the original files, or
+        from local ones in another coding (`training_set_provenance` says which): MNIST the same pixels in another
+        order, CIFAR-10 as JPEG, where the ten classes take turns: image i is number i // 10 of class i % 10.
 
     Raises
     ------
@@ -71,13 +75,13 @@ def load_training_set(name: str, split: str, store: DataStore | None = None, *, 
     if name == "digits":
         return _digits(split, seed)
     store = store or DataStore()
-    if name == "mnist":
-        with np.load(store.fetch(MNIST[split])) as data:
+    if name == "mnist" and _prefers_local(store, _idx("mnist"), MNIST_NPZ.values()):
+        with np.load(store.fetch(MNIST_NPZ[split])) as data:
             return data["images"][..., None], data["labels"].astype(np.int64)
-    if name == "fashion-mnist":
-        pictures, classes = (read_idx(store.fetch(file)) for file in FASHION[split])
+    if name in ("mnist", "fashion-mnist"):
+        pictures, classes = (read_idx(store.fetch(file)) for file in IDX[name.replace("-", "_")][split])
         return pictures[..., None], classes.astype(np.int64)
-    if _cifar_coding(store) == "original":
+    if not _prefers_local(store, [CIFAR_ORIGINAL], CIFAR_JPEG.values()):
         images, labels = _cifar_original(store.fetch(CIFAR_ORIGINAL), split)
     else:
         images, labels = _cifar_jpeg(store.fetch(CIFAR_JPEG[split]))
@@ -90,8 +94,8 @@ def training_set_provenance(name: str, store: DataStore | None = None) -> dict:
     Returns
     -------
     dict
-        ``name``; ``files``, a list; ``sha256``, a dict file -> hash in hex; ``coding``, "original" or "jpeg"
-        (CIFAR-10 only; lossy). "digits" comes with scikit-learn: its hash is that of the uint8 images.
+        ``name``; ``files``, a list; ``sha256``, a dict file -> hash in hex; ``coding``, "original", "npz" (MNIST;
+        lossless) or "jpeg" (CIFAR-10; lossy). "digits" comes with scikit-learn: its hash is that of the uint8 images.
 
     Raises
     ------
@@ -107,13 +111,11 @@ def training_set_provenance(name: str, store: DataStore | None = None) -> dict:
         sha256 = {source: hashlib.sha256(_all_digits()[0].tobytes()).hexdigest()}
         return {"name": name, "files": [source], "sha256": sha256, "coding": coding}
     store = store or DataStore()
-    if name == "mnist":
-        names = list(MNIST.values())
-    elif name == "fashion-mnist":
-        names = [file for pair in FASHION.values() for file in pair]
-    else:
-        coding = _cifar_coding(store)
-        names = [CIFAR_ORIGINAL] if coding == "original" else list(CIFAR_JPEG.values())
+    folder = name.replace("-", "_")
+    names = _idx(folder) if folder in IDX else [CIFAR_ORIGINAL]
+    local = {"mnist": ("npz", MNIST_NPZ), "cifar10": ("jpeg", CIFAR_JPEG), "cifar-gray": ("jpeg", CIFAR_JPEG)}
+    if name in local and _prefers_local(store, names, local[name][1].values()):
+        coding, names = local[name][0], list(local[name][1].values())
     sha256 = {file: store.sha256(file) for file in names}
     return {"name": name, "files": names, "sha256": sha256, "coding": coding}
 
@@ -166,11 +168,14 @@ def _check_training_set(name: str) -> None:
         raise ValueError(f"training set: expected one of {TRAINING_SETS}, got {name!r}. Choose one of them.")
 
 
-def _cifar_coding(store: DataStore) -> str:
-    """Prefer the original, but do not download it where the JPEG coding lies at hand."""
+def _idx(folder: str) -> list[str]:
+    return [file for pair in IDX[folder].values() for file in pair]
+
+
+def _prefers_local(store: DataStore, original: Iterable[str], local: Iterable[str]) -> bool:
+    """Prefer the original, but do not download it where another coding lies at hand."""
     # A corrupt original counts as being here: fetching it says so, instead of the other coding silently.
-    jpeg_is_here = all(store.locate(file) for file in CIFAR_JPEG.values())
-    return "jpeg" if jpeg_is_here and store.locate(CIFAR_ORIGINAL) is None else "original"
+    return all(store.locate(file) for file in local) and not any(store.locate(file) for file in original)
 
 
 def _member(archive: tarfile.TarFile, member: str | tarfile.TarInfo) -> bytes:

@@ -229,5 +229,9 @@ def _write_coordinate(file, name: str, dims, values) -> None:
 
         variable = file.create_variable(name, dims, h5py.string_dtype())
         variable[...] = values.astype(object)
+    elif values.dtype == bool:  # NetCDF has none; this is how xarray keeps and reads them
+        variable = file.create_variable(name, dims, np.int8)
+        variable[...] = values.astype(np.int8)
+        variable.attrs["dtype"] = "bool"
     else:
         file.create_variable(name, dims, values.dtype)[...] = values

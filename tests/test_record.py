@@ -1,5 +1,7 @@
 """A recording holds what each layer does at each step, in memory or in a file, and says where it comes from."""
 
+import importlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from PIL import Image
 from neurocnnf import StepClock, Stimuli, build_model, load_model, record
 from neurocnnf.record import each_layer, layer_sizes, prepare, stream
 
+MODULE = importlib.import_module("neurocnnf.record")  # the package gives the function this name
 N_STEPS = 2
 
 
@@ -86,7 +89,7 @@ def test_a_clock_gives_each_step_its_time(model, stimuli):
 @pytest.mark.parametrize("chunk", [1, 3, 7])
 def test_the_number_of_images_shown_at_a_time_changes_nothing(model, stimuli, monkeypatch, tmp_path, chunk):
     whole = record(model, stimuli, n_steps=N_STEPS)
-    monkeypatch.setattr("neurocnnf.record.CHUNK", chunk)
+    monkeypatch.setattr(MODULE, "CHUNK", chunk)
     np.testing.assert_allclose(record(model, stimuli, n_steps=N_STEPS), whole, rtol=1e-6, atol=1e-7)
     file = record(model, stimuli, n_steps=N_STEPS, path=tmp_path / "noise.nc")
     np.testing.assert_allclose(file, whole, rtol=1e-6, atol=1e-7)
@@ -123,7 +126,7 @@ def test_provenance_says_which_model_weights_and_stimuli(model, stimuli):
 
 
 def test_streaming_and_recording_by_layer_agree_with_the_assembly(model, stimuli, monkeypatch):
-    monkeypatch.setattr("neurocnnf.record.CHUNK", 3)
+    monkeypatch.setattr(MODULE, "CHUNK", 3)
     layers = ["logits", "block3"]
     assembly = record(model, stimuli, layers, N_STEPS)
     by_layer = each_layer(model, stimuli, layers, N_STEPS)
@@ -148,7 +151,7 @@ def test_images_are_read_in_slices_of_one_chunk(model, monkeypatch):
             self.read.append(len(self.images[index]))
             return self.images[index]
 
-    monkeypatch.setattr("neurocnnf.record.CHUNK", 3)
+    monkeypatch.setattr(MODULE, "CHUNK", 3)
     eager = stimuli_of(7)
     lazy = Stimuli(Lazy(eager.images), eager.table, "noise")
     assert np.array_equal(record(model, lazy, ["logits"], 1), record(model, eager, ["logits"], 1))
@@ -157,7 +160,7 @@ def test_images_are_read_in_slices_of_one_chunk(model, monkeypatch):
 
 @pytest.mark.parametrize("to_file", [False, True])
 def test_progress_counts_presentations(model, stimuli, monkeypatch, tmp_path, to_file):
-    monkeypatch.setattr("neurocnnf.record.CHUNK", 3)
+    monkeypatch.setattr(MODULE, "CHUNK", 3)
     calls = []
     path = tmp_path / "noise.nc" if to_file else None
     record(model, stimuli, ["logits"], 1, path=path, progress=lambda *args: calls.append(args)).close()

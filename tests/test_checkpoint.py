@@ -1,0 +1,128 @@
+"""What is saved comes back, in half precision, with a card that says what it is."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from neurocnnf import build_model, list_models, load_model
+from neurocnnf.checkpoint import SHIPPED, round_to_half, save_model
+
+CARD = {"name": "mine", "data": "digits", "seeds": 1}
+
+
+@pytest.fixture
+def model():
+    return build_model("cnnf-digits", feedback_to=1, feedback_rate=0.25, seed=3)
+
+
+@pytest.fixture
+def saved(model, tmp_path):
+    save_model(model, tmp_path / "new" / "mine", CARD)
+    return tmp_path / "new" / "mine.safetensors"
+
+
+def test_weights_come_back_rounded_to_half_precision(model, saved):
+    loaded = load_model(saved)
+    assert loaded.dtype == torch.float32
+    for name, weight in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], weight.half().float())
+    assert all(value.dtype == torch.float16 for value in load_file(saved).values())
+
+
+def test_what_was_rounded_before_comes_back_bit_for_bit_with_its_answers(model, tmp_path):
+    images = torch.rand((3, 1, 16, 16), generator=torch.Generator().manual_seed(1)) * 2 - 1
+    unrounded = model.unroll(images, 2).logits
+    assert round_to_half(model) is model
+    save_model(model, tmp_path / "mine", CARD)
+    loaded = load_model(tmp_path / "mine.safetensors")
+    assert torch.equal(loaded.unroll(images, 2).logits, model.unroll(images, 2).logits)
+    assert not torch.equal(model.unroll(images, 2).logits, unrounded)
+
+
+def test_rounding_is_to_the_nearest_half_precision_number(model):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    round_to_half(model)
+    for name, weight in model.state_dict().items():
+        # 11 significant bits: at most half a unit in the last place, or half the smallest subnormal.
+        assert ((weight - before[name]).abs() <= before[name].abs() * 2**-11 + 2**-25).all()
+        assert torch.equal(weight, weight.half().float())
+
+
+def test_the_kind_of_model_comes_back(saved):
+    loaded = load_model(saved)
+    assert (loaded.feedback_to, loaded.feedback_rate, loaded.recurrent) == (1, 0.25, True)
+    assert (loaded.name, loaded.training) == ("mine", False)
+
+
+def test_the_card_says_what_the_model_is_and_what_was_told(model, saved):
+    card = json.loads(saved.with_suffix(".json").read_text())
+    described = {
+        "architecture": "cnnf-digits",
+        "feedback_to": 1,
+        "feedback_rate": 0.25,
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+    assert card == described | CARD
+    assert load_model(saved).card == card | {"sha256": hashlib.sha256(saved.read_bytes()).hexdigest()}
+
+
+def test_a_loaded_model_can_be_saved_and_loaded_under_another_name(saved, tmp_path):
+    first = load_model(saved)
+    save_model(first, tmp_path / "again.safetensors", CARD)
+    second = load_model(tmp_path / "again.safetensors")
+    assert (second.name, second.card["architecture"]) == ("again", "cnnf-digits")
+    assert all(torch.equal(v, second.state_dict()[k]) for k, v in first.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["cnnf-digits-0.5", "cnnf-digits-0.5.safetensors"])
+def test_dots_belong_to_the_name(model, tmp_path, name):
+    save_model(model, tmp_path / name, CARD)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cnnf-digits-0.5.json", "cnnf-digits-0.5.safetensors"]
+    assert load_model(tmp_path / "cnnf-digits-0.5.safetensors").name == "cnnf-digits-0.5"
+
+
+def test_a_path_may_be_a_string(saved):
+    assert load_model(str(saved)).name == "mine"
+
+
+def test_other_weights_have_another_hash(model, saved, tmp_path):
+    with torch.no_grad():
+        model.levels["logits"].bias[0] += 1
+    save_model(model, tmp_path / "other", CARD)
+    assert load_model(tmp_path / "other.safetensors").card["sha256"] != load_model(saved).card["sha256"]
+
+
+@pytest.mark.parametrize("missing", [".json", ".safetensors"])
+def test_a_checkpoint_needs_both_its_files(saved, missing):
+    saved.with_suffix(missing).unlink()
+    with pytest.raises(
+        ValueError, match=rf"model: expected one of .* with its card .* got .*; mine\{missing} is missing"
+    ):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("name", ["cnnf-imagenet", "", "mine"])
+def test_an_unknown_name_is_refused_with_those_there_are(name):
+    with pytest.raises(ValueError, match=r"model: expected one of .*cnnf-digits.*, or the path of a .safetensors file"):
+        load_model(name)
+
+
+def test_weights_of_another_architecture_are_refused(saved):
+    card = json.loads(saved.with_suffix(".json").read_text())
+    saved.with_suffix(".json").write_text(json.dumps(card | {"architecture": "cnnf-fashion"}))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        load_model(saved)
+
+
+def test_shipped_models_are_listed_by_name_and_load():
+    assert list_models() == sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+    assert {"cnnf-digits", "cnn-digits"} <= set(list_models())
+    for name in list_models():
+        model = load_model(name)
+        assert model.name == name
+        assert model.recurrent == name.startswith("cnnf-")
+        assert model.card["parameters"] == sum(p.numel() for p in model.parameters())
+        assert all(p.isfinite().all() for p in model.parameters())
