@@ -173,7 +173,7 @@ class CNNF(nn.Module):
         yield StepOutput(0, activations[-1], None, self._select(activations, layers))
         for step in range(1, n_steps + 1):
             reconstruction, feature, above, memory = again(activations[-1], feature, memory)
-            below = activations[: self._first - 1] + (feature,) if self._first else ()
+            below = (*activations[: self._first - 1], feature) if self._first else ()
             activations = below + above
             yield StepOutput(step, activations[-1], reconstruction, self._select(activations, layers))
 

@@ -10,6 +10,7 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from benchmarks.recordings import tang2018, tang2018_stimuli
+from benchmarks.recordings.matlab_dataset import read_dataset
 from benchmarks.recordings.tang2018_stimuli import OccludedImages, bubble_masks, padded
 from neurocnnf.stimuli import Stimuli
 
@@ -35,7 +36,9 @@ class FolderStore:
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path, monkeypatch):
+    # Nothing but MATLAB writes such a file: these tests' tables are CSV under its name.
+    monkeypatch.setattr(tang2018, "read_dataset", pd.read_csv)
     return FolderStore(tmp_path)
 
 
@@ -58,7 +61,7 @@ def raw_trials(experiment):
 
 
 def write(store, raw, experiment="v2"):
-    raw.to_csv(store.root / f"tang2018_occlusion/trials_{experiment}.csv.gz", index=False)
+    raw.to_csv(store.root / f"tang2018_occlusion/data_occlusion_klab325{experiment}.mat", index=False)
 
 
 def whole(ids=(1, 61, 301), side=256):
@@ -326,35 +329,31 @@ def test_stimuli_of_which_none_can_be_rendered_are_refused(store):
 # The real study
 
 
-def upstream_table(path):
-    """Decode the MATLAB `dataset` of the authors' own file: column name -> (trial, n)."""
-    workspace = loadmat(path)["__function_workspace__"].tobytes()
-    # A MAT file within the file: its version and byte order, then one element of a stated size.
-    end = 16 + int.from_bytes(workspace[12:16], "little")
-    inner = io.BytesIO(b"MATLAB".ljust(124) + workspace[:4] + workspace[8:end])
-    cells = loadmat(inner)["__function_workspace__"].flat[0]["MCOS"].flat[0]["arr"].ravel()
-    names = next(cell for cell in cells if cell.dtype == object and cell.shape[0] == 1).ravel()
-    columns = [cell for cell in cells if cell.dtype == object][1].ravel()
-    return {str(name.item()): column for name, column in zip(names, columns, strict=True)}
-
-
 @pytest.mark.parametrize(("experiment", "n_trials", "n_subjects"), [("v2", 13000, 21), ("v3", 10400, 14)])
-def test_trials_are_exactly_those_of_the_authors_matlab_file(studies, experiment, n_trials, n_subjects):
+def test_trials_are_exactly_those_that_another_reader_found(studies, experiment, n_trials, n_subjects):
     trials = tang2018.load_trials(studies, experiment)
-    upstream = upstream_table(studies.fetch(f"tang2018_occlusion/data_occlusion_klab325{experiment}.mat"))
+    # Decoded by mat-io. pandas' faster parser is off by the last bit in one time of eight.
+    theirs = studies.fetch(f"tang2018_occlusion/trials_{experiment}.csv.gz")
+    upstream = pd.read_csv(theirs, float_precision="round_trip")
     assert (len(trials), trials["subject"].nunique()) == (n_trials, n_subjects)
     pairs = {"object_id": "pres", "rt_s": "reaction_times", "soa_s": "soa", "masked": "masked"}
     pairs |= {"correct": "correct", "n_bubbles": "nbubbles"}
-    for ours, theirs in pairs.items():
-        np.testing.assert_array_equal(trials[ours], upstream[theirs][:, 0], err_msg=ours)
-    np.testing.assert_array_equal(trials["subject"].astype(int), upstream["subject"][:, 0])
+    for ours, name in pairs.items():
+        np.testing.assert_array_equal(trials[ours], upstream[name], err_msg=ours)
+    np.testing.assert_array_equal(trials["subject"].astype(int), upstream["subject"])
     numbers = pd.Index(tang2018.CATEGORIES).get_indexer(trials["response_category"]) + 1
-    np.testing.assert_array_equal(numbers, upstream["response_category"][:, 0])
-    used = np.arange(10) < upstream["nbubbles"]
+    np.testing.assert_array_equal(numbers, upstream["response_category"])
+    used = np.arange(10) < upstream[["nbubbles"]].to_numpy()
     centers = np.pad(padded(trials["bubble_centers"]), ((0, 0), (0, 10)))[:, :10]
-    np.testing.assert_array_equal(centers, np.where(used, upstream["bubble_centers"], 0))
+    np.testing.assert_array_equal(centers, np.where(used, upstream[CENTERS], 0))
     if experiment == "v2":
-        np.testing.assert_array_equal(trials["occluded_percent"], upstream["black"][:, 0])
+        np.testing.assert_array_equal(trials["occluded_percent"], upstream["black"])
+
+
+def test_a_matlab_file_without_a_table_is_refused(tmp_path):
+    savemat(tmp_path / "plain.mat", {"x": 1})
+    with pytest.raises(ValueError, match=r"plain\.mat: expected a MAT file with a MATLAB dataset, got none"):
+        read_dataset(tmp_path / "plain.mat")
 
 
 def test_each_stimulus_of_v2_is_shown_to_one_subject_once_masked_and_once_not(studies):

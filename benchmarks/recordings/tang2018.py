@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from scipy.io import loadmat
 
+from benchmarks.recordings.matlab_dataset import read_dataset
 from benchmarks.recordings.tang2018_stimuli import FRAME, occluded_stimuli, rendering_coverage, resize
 from neurocnnf.stimuli import Stimuli
 
@@ -91,9 +92,8 @@ def load_trials(store, experiment: str = "v2") -> pd.DataFrame:
     """
     if experiment not in EXPERIMENTS:
         raise ValueError(f"Tang 2018: expected experiment in {EXPERIMENTS}, got {experiment!r}. Pick one.")
-    name = f"{FOLDER}/trials_{experiment}.csv.gz"
-    # pandas' faster parser is off by the last bit in one time of eight.
-    raw = pd.read_csv(store.fetch(name), compression="gzip", float_precision="round_trip")
+    name = f"{FOLDER}/data_occlusion_klab325{experiment}.mat"
+    raw = read_dataset(store.fetch(name))
     missing = [column for column in _COLUMNS if column not in raw]
     if missing:
         raise ValueError(f"{name}: expected columns {_COLUMNS}, {missing} missing. Use the study's table.")
