@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from scipy.stats import kstest, norm
 
 from neurocnnf.degradations import DEGRADATION_LEVELS, degrade, occluded_pixels
 
@@ -39,8 +40,6 @@ def test_noise_is_independent_gaussian_of_the_given_size_and_clipped(level):
     gray = torch.zeros(40, 2, 28, 28).double()
     noisy = degrade(gray, "noise", level, seeded()).numpy()
     assert np.abs(noisy).max() <= 1
-    from scipy.stats import kstest, norm
-
     inside = noisy[np.abs(noisy) < 1] / level
     tail = 2 * norm.sf(1 / level)
     assert np.mean(np.abs(noisy) == 1) == pytest.approx(tail, abs=0.005)

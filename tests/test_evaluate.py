@@ -1,6 +1,5 @@
 """Accuracy by step equals a loop written by hand, on the same pixels for every model."""
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -18,14 +17,14 @@ N_IMAGES = 120  # two whole batches of 50, and a part
 
 @pytest.fixture(scope="module")
 def model():
-    # A third of the way back to chance: right on some images and wrong on others, more or less so at each step.
-    return load_model("cnnf-digits")
+    # In double precision no hard gate flips with the size of the batch.
+    return load_model("cnnf-digits").double()
 
 
 @pytest.fixture(scope="module")
 def test_set():
     images, labels = load_training_set("digits", "test")
-    return to_model_range(images[:N_IMAGES]), torch.as_tensor(labels[:N_IMAGES])
+    return to_model_range(images[:N_IMAGES]).double(), torch.as_tensor(labels[:N_IMAGES])
 
 
 def slow_accuracy(model, images, labels, n_steps, n_degraded, seed):
@@ -39,12 +38,12 @@ def slow_accuracy(model, images, labels, n_steps, n_degraded, seed):
             else degrade(images[i : min(i + 50, n)], kind, level, generator)
             for i in range(0, n, 50)
         ]
-        answers = []
         with torch.no_grad():
-            for image in torch.cat(seen):
-                answers.append([int(out.logits[0].argmax()) for out in model.steps(image[None], n_steps)])
+            answers = [out.logits.tolist() for out in model.steps(torch.cat(seen), n_steps)]
         for step in range(n_steps + 1):
-            right = sum(a[step] == int(label) for a, label in zip(answers, labels[:n], strict=True))
+            right = sum(
+                max(range(10), key=a.__getitem__) == y for a, y in zip(answers[step], labels[:n].tolist(), strict=True)
+            )
             rows.append((kind, level, step, right / n, right, n))
     return pd.DataFrame(rows, columns=["degradation", "level", "step", "accuracy", "n_correct", "n_images"])
 
@@ -57,13 +56,7 @@ def test_every_condition_is_clean_or_a_reported_degradation():
 def test_accuracy_equals_a_loop_written_by_hand(model, test_set):
     ours = accuracy_by_step(model, *test_set, 2, n_degraded=60, seed=3)
     slow = slow_accuracy(model, *test_set, 2, 60, 3)
-    assert list(ours.columns) == list(slow.columns)
-    # One image in a batch or alone may differ in the last bits, and so flip a hard gate: one answer at most.
-    same = [c for c in ours if c not in ("accuracy", "n_correct")]
-    pd.testing.assert_frame_equal(ours[same], slow[same])
-    assert (ours["n_correct"] - slow["n_correct"]).abs().max() <= 1
-    assert (ours["n_correct"] == slow["n_correct"]).mean() > 0.9
-    np.testing.assert_allclose(ours["accuracy"], ours["n_correct"] / ours["n_images"])
+    pd.testing.assert_frame_equal(ours, slow)
     clean = ours["degradation"] == "clean"
     assert (ours["accuracy"][clean] > 0.9).all()
     assert ours["accuracy"][~clean].between(0.1, 0.99).any()  # or the counts would prove little
@@ -86,12 +79,12 @@ def test_steps_are_scored_apart(test_set):
             answers = torch.stack([rows if step == 1 else (rows + 1) % 10 for step in range(n_steps + 1)])
             return type("Trajectory", (), {"logits": torch.nn.functional.one_hot(answers, 10).float()})
 
-    table = accuracy_by_step(Scripted(), images, labels, 2)
+    table = accuracy_by_step(Scripted(), images, labels, 2, n_degraded=N_IMAGES)
     assert table.groupby("step")["accuracy"].agg(["min", "max"]).to_numpy().tolist() == [[0, 0], [1, 1], [0, 0]]
 
 
 def test_a_feedforward_control_is_swept_once_on_the_same_pixels(model, test_set):
-    control = build_model("cnn-digits")
+    control = build_model("cnn-digits").double()
     control.load_state_dict(model.state_dict())
     cnnf = accuracy_by_step(model, *test_set, 1, n_degraded=50, seed=3)
     table = accuracy_by_step(control, *test_set, 1, n_degraded=50, seed=3)
@@ -122,9 +115,10 @@ def test_degraded_conditions_use_the_first_images(model, test_set, n_degraded, u
     assert calls[-1] == (model.name, total, total)
 
 
-def test_a_named_training_set_is_evaluated_on_its_test_images(model, test_set):
+def test_a_named_training_set_is_evaluated_on_its_test_images(test_set):
+    model = load_model("cnnf-digits")
     table = evaluate_on(model, "digits", 1, n_clean=N_IMAGES, n_degraded=20, seed=3)
-    expected = accuracy_by_step(model, *test_set, 1, n_degraded=20, seed=3)
+    expected = accuracy_by_step(model, test_set[0].float(), test_set[1], 1, n_degraded=20, seed=3)
     assert list(table.columns)[:3] == ["model", "kind", "data"]
     assert table[["model", "kind", "data"]].drop_duplicates().to_numpy().tolist() == [["cnnf-digits", "cnnf", "digits"]]
     pd.testing.assert_frame_equal(table.drop(columns=["model", "kind", "data"]), expected)
