@@ -296,11 +296,13 @@ def _say(label: str, what: object) -> None:
 
 def _show(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Print a table on stdout."""
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(*columns)
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     # Piped output has no width of its own; the default of 80 would cut names in the middle.
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(title, highlight=False)
+    console.print(table)
 
 
 def _show_score(stem: Path) -> None:
