@@ -11,21 +11,6 @@ from scipy.special import ndtri
 
 Scores = Literal["ranks", "normal"]
 
-_CONFIDENCES = ("step0_confidence", "control_confidence")
-CORRELATIONS = {
-    "rho_model_time": ("model_time", ()),
-    "rho_model_time_drop_unsolved": ("model_time_drop_unsolved", ()),
-    "rho_step0_confidence": ("step0_confidence", ()),
-    "rho_control_confidence": ("control_confidence", ()),
-    "rho_occlusion": ("mean_occlusion", ()),
-    "partial_given_step0_confidence": ("model_time", ("step0_confidence",)),
-    "partial_given_control_confidence": ("model_time", ("control_confidence",)),
-    "partial_given_both": ("model_time", _CONFIDENCES),
-    "partial_given_occlusion": ("model_time", ("mean_occlusion",)),
-    "partial_given_both_and_occlusion": ("model_time", (*_CONFIDENCES, "mean_occlusion")),
-}
-"""Statistic -> what is correlated (Spearman) with human time, over objects, and what is held constant."""
-
 SINGULAR = 1e-10
 """Proportion of a variable's rank variance left below which it counts as explained away: correlation NaN."""
 
@@ -47,7 +32,7 @@ def rank_rows(values: ArrayLike) -> NDArray[np.float64]:
     return np.where(np.isnan(values), np.nan, ranks.reshape(values.shape))
 
 
-def _score(ranks, scores: Scores):
+def rank_scores(ranks, scores: Scores):
     """Give ranks, or the normal quantiles of (rank - 1/2) / n (van der Waerden); NaN stays NaN."""
     if scores not in ("ranks", "normal"):
         raise ValueError(f"rank scores: expected 'ranks' or 'normal', got {scores!r}. Choose one.")
@@ -86,10 +71,10 @@ def rank_correlation(
     """
     variables = np.stack(np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (x, y, *given))))
     used = ~np.isnan(variables).any(axis=0)
-    return _correlate(_score(rank_rows(np.where(used, variables, np.nan)), scores))
+    return correlate_scores(rank_scores(rank_rows(np.where(used, variables, np.nan)), scores))
 
 
-def _correlate(scored) -> NDArray[np.float64]:
+def correlate_scores(scored) -> NDArray[np.float64]:
     """Correlate the first two of (variable, ..., observation), given the others; NaN stands in all or none."""
     used = ~np.isnan(scored[0])
     mean = np.where(used, scored, 0.0).sum(axis=-1) / np.maximum(used.sum(axis=-1), 1)
@@ -245,7 +230,7 @@ def permuted_correlations(
     n = variables.shape[1]
     if n < 3 + len(given):
         return np.full(n_permutations, np.nan)
-    ranks = _score(rank_rows(variables), scores)
+    ranks = rank_scores(rank_rows(variables), scores)
     ranks -= ranks.mean(axis=1, keepdims=True)
     basis, singular, _ = np.linalg.svd(ranks[2:].T, full_matrices=False)
     basis = basis[:, singular > np.sqrt(SINGULAR) * max(singular.max(initial=0.0), 1.0)]
@@ -258,42 +243,3 @@ def permuted_correlations(
     shuffled = rng.permuted(np.tile(residual_x, (n_permutations, 1)), axis=1)
     shuffled -= (shuffled @ basis) @ basis.T
     return shuffled @ residual_y / np.sqrt((shuffled**2).sum(axis=1) * left[1])
-
-
-def correlation_rows(objects, human_drawn, drawn, reliability, n_permutations: int, seed: int) -> list[tuple]:
-    """Make a row for each of `CORRELATIONS`: statistic, estimate, low, high, ceiling, p, n_used, n_total.
-
-    A partial correlation has a second row, ``*_normal_scores``: the one to test by (see `rank_correlation`).
-
-    Parameters
-    ----------
-    objects
-        Columns human_time_z and those that `CORRELATIONS` names, one row per object; NaN where not known.
-    human_drawn, drawn
-        (resample, object), human times of the objects drawn, from the subjects drawn; and which objects.
-    reliability
-        Of the human times, for the ceiling.
-    n_permutations, seed
-        Of the permutations.
-    """
-    human, rows, ranked = np.asarray(objects["human_time_z"], float), [], {}
-    for name, (variable, given) in CORRELATIONS.items():
-        names = (variable, "human_time_z", *given)
-        values = x, _, *rest = [np.asarray(objects[each], float) for each in names]
-        redrawn = np.stack(
-            [human_drawn if v == "human_time_z" else u[drawn] for v, u in zip(names, values, strict=True)]
-        )
-        redrawn[:, np.isnan(redrawn).any(axis=0)] = np.nan
-        # Sorting is the cost: what is ranked over the same objects for one statistic serves the others.
-        keys = [(each, np.isnan(redrawn[0]).tobytes()) for each in names]
-        ranked |= {k: rank_rows(v) for k, v in zip(keys, redrawn, strict=True) if k not in ranked}
-        ranks = np.stack([ranked[k] for k in keys])
-        n = int(np.isfinite(np.stack(values)).all(axis=0).sum())
-        ceiling = partial_ceiling(reliability, explained_by(human, rest))
-        for scores, ending in (("ranks", ""), ("normal", "_normal_scores"))[: 2 if given else 1]:
-            estimate = float(rank_correlation(x, human, rest, scores))
-            resampled = _correlate(_score(ranks, scores))
-            permuted = permuted_correlations(x, human, rest, n_permutations, seed, scores)
-            interval, p = percentile_interval(resampled), permutation_p(estimate, permuted)
-            rows.append((name + ending, estimate, *interval, ceiling, p, n, len(human)))
-    return rows

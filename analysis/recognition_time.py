@@ -25,7 +25,8 @@ from analysis.human_times import (
     simulate_trials,
     subject_object_sums,
 )
-from analysis.inference import correlation_rows, rank_correlation, resamples, taken
+from analysis.inference import rank_correlation, resamples, taken
+from analysis.predictors import correlation_rows
 from analysis.solution_step import decode_all, object_table, solution_steps
 from neurocnnf.progress import Progress
 from neurocnnf.stimuli import Stimuli
@@ -40,7 +41,7 @@ class RecognitionTimes:
     statistics
         Columns statistic, estimate, low, high (95 % percentile interval, subjects and objects drawn anew),
         ceiling, p (two-sided, objects permuted), n_used, n_total, simulated. ``rho_*``, ``partial_*``:
-        `inference.CORRELATIONS`, n in objects, ceiling = square root of reliability (`partial_ceiling`).
+        `predictors.CORRELATIONS`, n in objects, ceiling = square root of reliability (`partial_ceiling`).
         ``somers_d``, ``c_index``: over trials, solution step censored, n in trials. ``*_drop_unsolved``: what
         leaving unsolved stimuli out would have given. ``human_split_half``, ``human_reliability``
         (Spearman-Brown): n in objects, interval over objects only. ``solved``: proportion of stimuli; n_used

@@ -58,6 +58,8 @@ GIVEN = {
     "both confidences": "both",
     "occlusion": "occlusion",
     "both, and occlusion": "both_and_occlusion",
+    "category": "category",
+    "both, and category": "both_and_category",
 }
 FOREST: dict[str, list[tuple[str, str, str, str]]] = {  # heading -> label, statistic, one to compare, colour
     "model time, ρ": [
@@ -73,13 +75,20 @@ FOREST: dict[str, list[tuple[str, str, str, str]]] = {  # heading -> label, stat
         ("control's confidence", "rho_control_confidence", "", CONTROL),
         ("occlusion", "rho_occlusion", "", FAINT),
     ],
+    "other predictors, partial ρ given category": [
+        (label, f"{name}_given_category_normal_scores", f"{name}_given_category", colour)
+        for label, name, colour in (
+            ("step-0 confidence", "step0_confidence", CNNF),
+            ("control's confidence", "control_confidence", CONTROL),
+        )
+    ],
     "model time, trials, Somers' D": [
         ("unsolved censored", "somers_d", "", CNNF),
         ("unsolved left out", "", "somers_d_drop_unsolved", CNNF),
     ],
 }
 MISSING = "missing"
-HEIGHT_MM, LEGEND_MM, PLOTTED, P_ENDS = 108.0, 9.0, 0.43, 0.81
+HEIGHT_MM, LEGEND_MM, PLOTTED, P_ENDS = 128.0, 9.0, 0.43, 0.81
 """Height; legend below the axes; shares of the forest's width at which its numbers begin, and their p values end."""
 
 

@@ -1,7 +1,5 @@
 """Bootstrap as matrix products, against resampling one resample at a time."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -118,14 +116,3 @@ def test_pairs_of_one_image_drawn_twice_are_left_out():
     # n drawn images make n² ordered pairs; those of an image with itself or its copies are missing
     images = count_draws((np.arange(5),), 500, np.random.default_rng(0))
     np.testing.assert_array_equal(counts.sum(axis=1), (25 - (images**2).sum(axis=1)) / 2)
-
-
-def test_a_thousand_resamples_of_a_full_session_are_quick():
-    rng = np.random.default_rng(0)
-    predictions, responses = rng.standard_normal((2, 1200, 40))
-    folds = make_folds(1200, 5, rng)
-    counts = count_draws(folds, 1000, rng)
-    neuroids = draw_neuroids(40, 1000, rng)
-    start = time.perf_counter()
-    interval(median_resamples(fold_correlations(predictions, responses, folds, counts), neuroids))
-    assert time.perf_counter() - start < 0.3

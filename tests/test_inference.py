@@ -9,8 +9,6 @@ from scipy.stats import binomtest, norm, rankdata, spearmanr
 from analysis.censored import concordance_rows
 from analysis.human_times import object_times
 from analysis.inference import (
-    CORRELATIONS,
-    correlation_rows,
     explained_by,
     partial_ceiling,
     percentile_interval,
@@ -170,29 +168,6 @@ def test_normal_scores_are_the_quantiles_of_mid_ranks():
     assert rank_correlation(x, y, scores="normal") == pytest.approx(expected)
     with pytest.raises(ValueError, match="expected 'ranks' or 'normal', got 'savage'"):
         rank_correlation(x, y, scores="savage")
-
-
-def test_the_rows_of_a_study_equal_each_statistic_computed_by_itself():
-    """Shared ranks change nothing, with objects missing on either side."""
-    rng = np.random.default_rng(14)
-    names = ["model_time", "model_time_drop_unsolved", "step0_confidence", "control_confidence", "mean_occlusion"]
-    objects = dict(zip(names, rng.standard_normal((5, 40)), strict=True))
-    objects["model_time_drop_unsolved"][:6] = np.nan
-    objects["human_time_z"] = np.where(np.arange(40) == 9, np.nan, objects["model_time"] + rng.standard_normal(40))
-    drawn = rng.integers(0, 40, (30, 40))
-    human_drawn = objects["human_time_z"][drawn] + 0.1 * rng.standard_normal((30, 40))
-    human_drawn[3, 5] = np.nan
-    rows = {row[0]: row[1:] for row in correlation_rows(objects, human_drawn, drawn, 0.8, 50, 1)}
-    for name, (variable, given) in CORRELATIONS.items():
-        x, *rest = (objects[column] for column in (variable, *given))
-        for scores, ending in (("ranks", ""), ("normal", "_normal_scores")):
-            if given or not ending:
-                row = rows.pop(name + ending)
-                resampled = rank_correlation(x[drawn], human_drawn, [z[drawn] for z in rest], scores)
-                assert row[0] == rank_correlation(x, objects["human_time_z"], rest, scores)
-                assert row[1:3] == pytest.approx(percentile_interval(resampled))
-                assert row[5:] == (33 if "drop" in name else 39, 40)
-    assert not rows
 
 
 def test_under_the_null_one_concordance_in_twenty_is_positive():
