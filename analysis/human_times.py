@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from analysis.inference import percentile_interval, rank_correlation, rank_rows
+from benchmarks.ceilings import spearman_brown
 
 Trials = Literal["unmasked", "masked", "all"]
 COLUMNS = ("subject", "object_id", "stimulus_id", "correct", "rt_s", "masked")
@@ -39,8 +40,8 @@ class HumanAgreement:
 
     Parameters
     ----------
-    split_half
-        Mean Spearman correlation between halves, uncorrected.
+    split_half, split_half_low, split_half_high
+        Mean Spearman correlation between halves, uncorrected; its 95 % percentile interval, objects drawn anew.
     reliability
         The same for all subjects, by Spearman-Brown: 2r / (1 + r).
     low, high
@@ -53,6 +54,8 @@ class HumanAgreement:
     """
 
     split_half: float
+    split_half_low: float
+    split_half_high: float
     reliability: float
     low: float
     high: float
@@ -212,14 +215,8 @@ def agreement(sums: NDArray, counts: NDArray, objects: NDArray, n_halves: int = 
     split_half = float(halves.mean()) if len(halves) else float("nan")
     reliability = float(spearman_brown(split_half))
     ceiling = float(np.sqrt(reliability)) if reliability >= 0 else float("nan")
-    interval = percentile_interval(spearman_brown(drawn))
-    return HumanAgreement(split_half, reliability, *interval, ceiling, len(halves))
-
-
-def spearman_brown(r: ArrayLike) -> NDArray[np.float64]:
-    """Reliability of the whole from the correlation of two halves, 2r / (1 + r) (Spearman; Brown, 1910)."""
-    r = np.asarray(r, np.float64)
-    return 2 * r / np.where(r > -1, 1 + r, np.nan)
+    of_halves, of_whole = percentile_interval(drawn), percentile_interval(spearman_brown(drawn))
+    return HumanAgreement(split_half, *of_halves, reliability, *of_whole, ceiling, len(halves))
 
 
 def law_times(model_time: ArrayLike, correlation: float, seed: int = 0) -> NDArray[np.float64]:

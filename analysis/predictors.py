@@ -16,6 +16,7 @@ from analysis.inference import (
     rank_correlation,
     rank_rows,
     rank_scores,
+    recentred,
 )
 
 _CONFIDENCES = ("step0_confidence", "control_confidence")
@@ -85,6 +86,6 @@ def correlation_rows(objects, human_drawn, drawn, reliability, n_permutations: i
             estimate = float(rank_correlation(x, human, rest, scores))
             resampled = correlate_scores(rank_scores(ranks, scores))
             permuted = permuted_correlations(x, human, rest, n_permutations, seed, scores)
-            interval, p = percentile_interval(resampled), permutation_p(estimate, permuted)
+            interval, p = percentile_interval(recentred(resampled, estimate)), permutation_p(estimate, permuted)
             rows.append((name + ending, estimate, *interval, ceiling, p, n, len(human)))
     return rows

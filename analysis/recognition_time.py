@@ -9,7 +9,6 @@ alone would predict.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from analysis.inference import rank_correlation, resamples, taken
 from analysis.predictors import correlation_rows
 from analysis.solution_step import decode_all, object_table, solution_steps
 from neurocnnf.progress import Progress
+from neurocnnf.stages import write_atomically
 from neurocnnf.stimuli import Stimuli
 
 
@@ -71,21 +71,14 @@ class RecognitionTimes:
     def to_files(self, stem) -> list[Path]:
         """Write ``<stem>.<table>.csv`` for each table and ``<stem>.json``; return their paths."""
         stem = Path(stem)
-        stem.parent.mkdir(parents=True, exist_ok=True)
         texts = {
             f"{name}.csv": getattr(self, name).to_csv(index=False, lineterminator="\n")
             for name in ("statistics", "objects", "stimuli", "exclusions")
         }
         provenance = {"simulated": self.simulated, **self.provenance}
         texts["json"] = json.dumps(provenance, indent=1, sort_keys=True) + "\n"
-        paths = []
-        for ending, text in texts.items():
-            path = stem.with_name(f"{stem.name}.{ending}")
-            part = path.with_name(path.name + ".part")
-            part.write_text(text)
-            os.replace(part, path)  # nobody ever sees half a file
-            paths.append(path)
-        return paths
+        paths = {stem.with_name(f"{stem.name}.{ending}"): text for ending, text in texts.items()}
+        return [write_atomically(path, text.encode()) for path, text in paths.items()]
 
 
 def compare(
@@ -145,7 +138,16 @@ def compare(
     rows += [(name, estimate, low, high, nan, p, n, len(trials)) for name, estimate, low, high, p, n in order]
     n_seen = int(objects["human_time_z"].notna().sum())
     rows += [
-        ("human_split_half", humans.split_half, nan, nan, nan, nan, n_seen, len(objects)),
+        (
+            "human_split_half",
+            humans.split_half,
+            humans.split_half_low,
+            humans.split_half_high,
+            nan,
+            nan,
+            n_seen,
+            len(objects),
+        ),
         ("human_reliability", humans.reliability, humans.low, humans.high, nan, nan, n_seen, len(objects)),
         ("solved", steps.solved.mean(), nan, nan, nan, nan, int(steps.solved.sum()), len(steps.solved)),
     ]
@@ -207,7 +209,7 @@ def recognition_times(
     if "occluded_percent" not in table:
         known = trials.groupby("stimulus_id")["occluded_percent"].mean()
         table["occluded_percent"] = table["stimulus_id"].map(known)
-    provenance["study"] = f"tang2018 {experiment}"
+    provenance["study"], provenance["objects"] = f"tang2018 {experiment}", objects.identifier
     provenance["n_stimuli_in_trials"] = int(trials["stimulus_id"].nunique())
     return compare(trials, table, *decisions, seed=seed, provenance=provenance, **settings)
 

@@ -15,7 +15,6 @@ from analysis.readout import choose_layer, fit_readout, object_folds
 from neurocnnf.progress import Progress
 
 Rule = Literal["first", "stays"]
-"""Called with what is being done, how much of it is done, and of how much."""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 Raw score of a session, layer and step: Pearson r of held-out predictions with responses in each fold,
 averaged over folds, median over neuroids. Normalised: the median over neuroids of r / sqrt(reliability), for
-sessions with repeats. Intervals resample images (within folds) and neuroids, with the predictions held fixed.
+sessions with repeats. Intervals resample images (within folds) and neuroids, with predictions and ceilings held fixed.
+Presentations of (nearly) the same picture are averaged first: see `benchmarks.copies`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
@@ -23,6 +25,7 @@ from benchmarks.bootstrap import (
     interval,
     median_resamples,
 )
+from benchmarks.copies import merge_copies
 from benchmarks.inputs import (
     EachLayer,
     default_each_layer,
@@ -86,7 +89,7 @@ class StepScore:
 def make_design(
     responses: NDArray,
     repeats: NDArray | None,
-    seed: int,
+    seed: int | Sequence[int],
     n_folds: int = N_FOLDS,
     n_resamples: int = N_RESAMPLES,
 ) -> Design:
@@ -249,11 +252,15 @@ class NeuralPredictivity:
         sessions = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
         results: dict[tuple[str, str, int], StepScore] = {}
         animals: dict[str, str] = {}
-        for name, session in quick_sessions(sessions) if self.quick else sessions:
+        merged: dict[str, int] = {}
+        for name, shown in quick_sessions(sessions) if self.quick else sessions:
+            session, merged[name] = merge_copies(shown)
             animals[name] = session.animal
             repeats = None if session.repeats is None else session.repeats.values
             n_resamples = QUICK_RESAMPLES if self.quick else N_RESAMPLES
-            design = make_design(session.responses.values, repeats, seed, n_resamples=n_resamples)
+            # A stream for each session: sessions of one size would else be resampled alike.
+            own_seed = (seed, zlib.crc32(name.encode()))
+            design = make_design(session.responses.values, repeats, own_seed, n_resamples=n_resamples)
             recorded = each_activation(model, session.stimuli, layers, n_steps, each_layer)
             for done, (layer, activations) in enumerate(recorded, start=1):
                 results |= {(name, layer, step): s for step, s in enumerate(score_layer(activations, design))}
@@ -261,8 +268,10 @@ class NeuralPredictivity:
                     progress(f"{model.name}: session {name}", done, len(layers))
         score = average_sessions(results, animals, self.identifier, model.name, n_steps, self.simulated)
         quick = ("quick: a small subsample of images, not a result",) if self.quick else ()
+        copies = ", ".join(f"{n} in {name}" for name, n in merged.items() if n)
+        copied = (f"presentations of a picture shown before, averaged into its first: {copies}",) if copies else ()
         provenance = make_provenance(model, n_steps, seed, store, files_used(self.studies, store))
-        return replace(score, notes=quick + score.notes, provenance=provenance)
+        return replace(score, notes=quick + score.notes + copied, provenance=provenance)
 
 
 def quick_sessions(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Session]]:

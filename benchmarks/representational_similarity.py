@@ -2,7 +2,7 @@
 
 Raw score of a target, metric, layer and step: the mean over subjects of the similarity between the layer's
 correlation distances and the subject's dissimilarities. Normalised, where there are subjects: divided by the
-upper noise ceiling. Intervals resample images, with the subjects held fixed; an image is never compared with
+upper noise ceiling. Intervals resample images, with subjects and ceiling held fixed; an image is never compared with
 itself.
 """
 

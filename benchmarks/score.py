@@ -39,7 +39,7 @@ class Score:
     ceiling_rule
         Name of the rule that normalises.
     interval, raw_interval
-        (low, high), 95 % bootstrap interval of `value` and of `raw`.
+        (low, high), 95 % bootstrap interval of `value` and of `raw`; the ceiling is taken as known.
     n_used, n_total
         Neuroids (or images) that entered `raw`, and all of them.
     per_step
@@ -71,6 +71,11 @@ class Score:
     simulated: bool = False
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def normalised(self) -> float:
+        """`value`: the raw score divided by the ceiling, as `ceiling_rule` says."""
+        return self.value
 
     def summary(self) -> dict[str, Any]:
         """Return all but the table, ready for JSON: NaN is None."""

@@ -187,66 +187,6 @@ def simulated_dissimilarities(
     return SimulatedDissimilarities(stimuli, macaque, xr.DataArray(human, dims=dims, attrs=attrs))
 
 
-def simulated_recognition_times(
-    solution_step: NDArray,
-    rng: np.random.Generator,
-    *,
-    n_subjects: int = 10,
-    first_s: float = 0.35,
-    per_step_s: float = 0.05,
-    noise_s: float = 0.08,
-) -> pd.DataFrame:
-    """Simulate observers who take longer for stimuli that need more steps.
-
-    Each observer has a speed of their own; a trial's time is ``first_s + observer + per_step_s * step +
-    noise``, never below 0.1 s. A stimulus that is never solved (NaN) is answered wrongly, one step after the
-    last step that solves any.
-
-    Parameters
-    ----------
-    solution_step
-        (stimulus,), the true step of each; NaN where never solved.
-    rng
-        Source of observers and noise.
-    n_subjects
-        Observers; each sees every stimulus once.
-    first_s, per_step_s, noise_s
-        Seconds: time at step 0, time per further step, standard deviation of a trial (observers differ by
-        half of it).
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per trial: ``subject``, ``stimulus_id``, ``rt_s``, ``correct``, ``true_step`` (NaN: never),
-        ``simulated`` (True).
-
-    Raises
-    ------
-    ValueError
-        If no stimulus is ever solved.
-    """
-    truth = np.asarray(solution_step, dtype=np.float64)
-    solved = np.isfinite(truth)
-    if not solved.any():
-        raise ValueError(
-            "solution_step: expected at least one solved stimulus, got none. Use steps that are not all NaN."
-        )
-    step = np.where(solved, truth, truth[solved].max() + 1)
-    observers = noise_s / 2 * rng.standard_normal((n_subjects, 1))
-    times = first_s + observers + per_step_s * step + noise_s * rng.standard_normal((n_subjects, len(step)))
-    n = len(step)
-    return pd.DataFrame(
-        {
-            "subject": np.repeat([f"simulated-{k}" for k in range(n_subjects)], n),
-            "stimulus_id": np.tile([f"simulated-{k}" for k in range(n)], n_subjects),
-            "rt_s": np.maximum(times, 0.1).ravel(),
-            "correct": np.tile(solved, n_subjects),
-            "true_step": np.tile(truth, n_subjects),
-            "simulated": True,
-        }
-    )
-
-
 def digits_stimuli(n_images: int) -> Stimuli:
     """Return the first handwritten digits of scikit-learn's test split, 16 × 16 gray, in the file's order."""
     from neurocnnf.images import load_training_set

@@ -138,11 +138,6 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
     return places
 
 
-def kind_of(model: str) -> str:
-    """Return a model's kind, the first word of its name (``<kind>-<data>``)."""
-    return model.split("-")[0]
-
-
 def ink_on(rgb: Sequence[float]) -> str:
     """Return the ink, dark or white, that reads better on a colour (relative luminance, WCAG 2.1)."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb[:3]]

@@ -6,7 +6,7 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 
 from figures.files import beside, check_columns, find_tables, is_simulated
-from figures.style import ink_on, kind_of, shades, spread
+from figures.style import ink_on, shades, spread
 
 NAN = float("nan")
 
@@ -57,4 +57,3 @@ def test_shades_end_at_the_colour_and_ink_contrasts():
     assert shades("#FF0000", 1) == [(1.0, 0.0, 0.0)]
     assert ink_on((0, 0, 0)) == "white"
     assert ink_on((1, 1, 1)) != "white"
-    assert kind_of("cnnf-cifar-gray") == "cnnf"

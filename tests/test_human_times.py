@@ -11,7 +11,6 @@ from analysis.human_times import (
     law_times,
     object_times,
     simulate_trials,
-    spearman_brown,
     subject_object_sums,
 )
 from analysis.inference import resamples, taken
@@ -127,12 +126,6 @@ def test_subjects_who_share_nothing_have_no_ceiling_to_speak_of():
     ]
     assert abs(np.mean([r.reliability for r in results])) < 0.15
     assert all(np.isnan(r.ceiling) == (r.reliability < 0) for r in results)
-
-
-def test_spearman_brown_is_the_correlation_of_sums_of_parallel_halves():
-    """Closed form at three points."""
-    np.testing.assert_allclose(spearman_brown([0.0, 0.5, 1.0]), [0.0, 2 / 3, 1.0])
-    assert np.isnan(spearman_brown(-1.0))
 
 
 def test_simulated_observers_follow_the_law():

@@ -9,7 +9,6 @@ from benchmarks.rsa import condensed, correlation_rdm
 from benchmarks.simulated import (
     digits_stimuli,
     simulated_dissimilarities,
-    simulated_recognition_times,
     simulated_session,
     true_place,
 )
@@ -91,25 +90,6 @@ def test_subjects_and_sessions_differ_by_noise(activations):
     correlations = np.corrcoef(flat)[np.triu_indices(8, 1)]
     assert (correlations < 0.999).all()
     assert (correlations > 0.2).all()
-
-
-def test_recognition_times_rise_by_the_true_time_per_step():
-    truth = np.repeat([0, 1, 2, 5, np.nan], 200)
-    trials = simulated_recognition_times(truth, np.random.default_rng(0), per_step_s=0.04)
-    assert len(trials) == 1000 * 10
-    assert trials["simulated"].all()
-    solved = trials[trials["correct"]]
-    assert np.polyfit(solved["true_step"], solved["rt_s"], 1)[0] == pytest.approx(0.04, abs=0.002)
-    unsolved = trials[~trials["correct"]]
-    assert unsolved["true_step"].isna().all()
-    assert unsolved["rt_s"].mean() > solved[solved["true_step"] == 5]["rt_s"].mean()
-    assert trials["rt_s"].min() >= 0.1
-    assert trials["stimulus_id"].nunique() == 1000
-
-
-def test_times_of_stimuli_that_are_never_solved_cannot_be_simulated():
-    with pytest.raises(ValueError, match="expected at least one solved stimulus, got none"):
-        simulated_recognition_times(np.full(3, np.nan), np.random.default_rng(0))
 
 
 def test_the_true_place_is_a_middle_layer_and_step():
