@@ -53,7 +53,7 @@ help:  ## List the targets
 
 figures: $(FIGURES)  ## Draw every figure into build/figures (NEUROCNNF_DATA=folder: from the real studies)
 	@if [ -e $(BUILD)/.drawn ]; then rm $(BUILD)/.drawn; echo "figures are in $(BUILD)/figures"; else echo "figures are up to date"; fi
-	@if grep -lsE '"simulated": *true' $(BUILD)/scores/*.json $(BUILD)/times/*.json > $(BUILD)/.simulated; then \
+	@if grep -lsE '"simulated": *true' $$(cat $(SCORES) $(TIMES) | sed 's/$$/.json/') > $(BUILD)/.simulated; then \
 	  echo "simulated recordings were used in:"; sed 's/^/  /' $(BUILD)/.simulated; \
 	  echo "for the real studies: NEUROCNNF_DATA=folder make figures; or connect to a network, make clean figures"; fi
 

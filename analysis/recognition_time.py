@@ -31,6 +31,9 @@ from neurocnnf.progress import Progress
 from neurocnnf.stages import write_atomically
 from neurocnnf.stimuli import Stimuli
 
+STUDY_FILES = ("tang2018_occlusion/data_occlusion_klab325v2.mat", "tang2018_occlusion/display_all_images.jpg")
+"""What `recognition_times` reads, besides the original pictures (KLAB325.mat) where they are at hand."""
+
 
 @dataclass(frozen=True)
 class RecognitionTimes:

@@ -13,8 +13,9 @@ from scipy.sparse.csgraph import connected_components
 
 SIZE = 28  # pixels a side at which pictures are compared
 NEAR = 0.93
-"""Pearson r of two small gray pictures above which they count as one: frames of one film, one image saved twice. In Cowley et al. (2023)
-it finds all copies of sessions 190925 (300 of 1200) and 210305 (200 of 400), and about 1 % of the others' pictures."""
+"""Pearson r of two small gray pictures above which they count as one: frames of one film, one image saved twice. In
+Cowley et al. (2023) it finds the copies of sessions 190925 (300 of 1200) and 210305 (200 of 400), and about 1 % of the
+other sessions' pictures."""
 
 
 def merge_copies(session: Any) -> tuple[Any, int]:

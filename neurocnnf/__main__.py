@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import partial
@@ -150,6 +150,7 @@ def evaluate(
     """Measure accuracy by step on the model's test images, clean and degraded."""
     from neurocnnf import load_model
     from neurocnnf.evaluate import evaluate_on
+    from neurocnnf.images import training_set_provenance
 
     out = _place(out, quick, "accuracy", model, ".csv")
     net = load_model(model)
@@ -162,7 +163,8 @@ def evaluate(
             table = evaluate_on(net, data, n, seed=seed, progress=progress, **few)
         return [write_atomically(out, table.to_csv(index=False, lineterminator="\n").encode())]
 
-    run_stage(out, _inputs("evaluate", data.replace("cifar-gray", "cifar10"), n, seed, quick, net), write)
+    sha256 = training_set_provenance(data)["sha256"]
+    run_stage(out, _inputs("evaluate", sha256, n, seed, quick, net), write)
     _show_csv(f"Accuracy by step: {model}", out)
     typer.echo(out)
 
@@ -193,7 +195,8 @@ def score(
                 found = scored(net, n_steps=n, seed=seed, progress=progress)
             return found.to_files(stem)
 
-        run_stage(stem, _inputs(f"score {identifier}", identifier.split(".")[0], n, seed, quick, net), write)
+        data = _hashes(store, scored.studies)
+        run_stage(stem, _inputs(f"score {identifier}", data, n, seed, quick, net), write)
         _show_score(stem)
         typer.echo(stem)
 
@@ -222,32 +225,34 @@ def recognition_times(
     if study != "tang2018":
         raise ValueError(f"Study: expected tang2018, got {study!r}. Choose tang2018.")
     settings = {"n_resamples": 200, "n_permutations": 100} if quick else {}
+    store = DataStore()
 
     def run(name: str, control_name: str, data: str, stem: Path) -> None:
         nets = load_model(name), load_model(control_name)
         n = _steps(nets[0], n_steps, quick)
         function: Any = times.recognition_times_simulated
+        sha256: dict[str, str] = {}
         if data != "simulated":
-            function = partial(times.recognition_times, store=DataStore())
+            function, sha256 = partial(times.recognition_times, store=store), _hashes(store, times.STUDY_FILES)
 
         def write() -> list[Path]:
             with _progress() as progress:
                 found = function(*nets, n_steps=n, seed=seed, progress=progress, **settings)
             return found.to_files(stem)
 
-        run_stage(stem, _inputs("recognition-times", data, n, seed, quick, *nets), write)
+        run_stage(stem, _inputs(f"recognition-times {data}", sha256, n, seed, quick, *nets), write)
         _show_csv(f"{name} and {control_name} on {data}", stem.with_name(stem.name + ".statistics.csv"))
         typer.echo(stem)
 
     stem = _place(out, quick, "times", model, f".{study}")
-    control = control or "cnn-" + model.partition("-")[2]
+    control = control or str(Path(model).with_name("cnn-" + Path(model).name.partition("-")[2]))
     instead = _digits(model), _digits(control), "simulated", stem.with_name(f"{_digits(model)}.simulated")
     _or_instead(run, (model, control, study, stem), instead, simulate)
 
 
 def _digits(model: str) -> str:
     """Name the model of the same kind that needs no data."""
-    return model.split("-")[0] + "-digits"
+    return Path(model).stem.split("-")[0] + "-digits"
 
 
 def _steps(model, n_steps: int, quick: bool) -> int:
@@ -255,17 +260,22 @@ def _steps(model, n_steps: int, quick: bool) -> int:
     return min(n_steps, QUICK_STEPS if quick else n_steps) if model.recurrent else 0
 
 
-def _inputs(command: str, study: str, n_steps: int, seed: int, quick: bool, *models) -> dict[str, str]:
-    """Name all that a stage's outputs depend on."""
-    from neurocnnf.datastore import DataStore
+def _hashes(store, patterns: Iterable[str]) -> dict[str, str]:
+    """Give file -> SHA-256 for the files that names or patterns stand for, fetching those that are not at hand."""
+    names: set[str] = set()
+    for pattern in patterns:
+        here = store.glob(pattern) if store.root is not None else []
+        names.update(here or store.registered(pattern))
+    return {name: store.sha256(name) for name in sorted(names)}
 
+
+def _inputs(command: str, data: Mapping[str, str], n_steps: int, seed: int, quick: bool, *models) -> dict[str, str]:
+    """Name all that a stage's outputs depend on."""
     root = Path(__file__).resolve().parents[1]
     inputs = {"command": command, "n_steps": str(n_steps), "seed": str(seed), "quick": str(quick)}
     inputs["source"] = source_hash(root / package for package in ("neurocnnf", "benchmarks", "analysis"))
     inputs |= {f"checkpoint:{model.name}": weights_hash(model) for model in models}
-    store = DataStore()
-    files = store.glob(f"{study}*/*") if study else ()
-    return inputs | {f"data:{name}": store.sha256(name) for name in files} | package_versions(VERSIONS)
+    return inputs | {f"data:{name}": sha256 for name, sha256 in data.items()} | package_versions(VERSIONS)
 
 
 def _or_instead(run: Callable, asked: tuple, instead: tuple, simulate: bool) -> None:

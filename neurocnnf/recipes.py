@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 
@@ -49,6 +50,13 @@ class Recipe:
     def batches(self) -> int:
         """All optimiser steps."""
         return self.feedforward_batches + self.feedback_batches
+
+    def feedforward_key(self) -> str:
+        """Return a name of all that decides the first part: data, and a hash of the rest."""
+        size = self.feedforward_batches, self.batch_size
+        pace = self.learning_rate, self.weight_decay, self.gradient_clip
+        ours = repr((self.model.partition("-")[2], self.augmentation, *size, *pace))
+        return f"{self.data}-{hashlib.sha256(ours.encode()).hexdigest()[:8]}"
 
     def batch_size_at(self, batch: int) -> int:
         """Return the number of images of one optimiser step."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from neurocnnf.architectures import build_model
 from neurocnnf.checkpoint import SHIPPED, round_to_half, save_model
@@ -62,7 +62,8 @@ def ship(
         tables.append(evaluate_run(run, model, recipe, compiled, progress).assign(seed=seed))
     models[0].name = recipe.model
     path = folder / f"{recipe_name}.safetensors"
-    save_model(models[0], path, _card(recipe_name, recipe, runs, pd.concat(tables)))
+    states = [_read_state(run) for run in runs]
+    save_model(models[0], path, _card(recipe_name, recipe, models[0], states, pd.concat(tables)))
     return path
 
 
@@ -98,16 +99,29 @@ def evaluate_run(
     return pd.read_csv(out)
 
 
-def _card(name: str, recipe: Recipe, runs: Sequence[Path], accuracy: pd.DataFrame) -> dict:
+def multiply_adds(model: CNNF, n_steps: int) -> int:
+    """Count the multiply-adds of convolutions and matrix products while one image is unrolled for `n_steps`."""
+    image = torch.zeros(1, model.channels, model.image_size, model.image_size)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.unroll(image, n_steps)
+    return counter.get_total_flops() // 2
+
+
+def _card(name: str, recipe: Recipe, model: CNNF, states: Sequence[dict], accuracy: pd.DataFrame) -> dict:
     by_step = accuracy[accuracy["degradation"] == "clean"].groupby("step")["accuracy"]
     return {
         "name": name,
         "data": recipe.data,
         "recipe": asdict(recipe),
         "training_set": training_set_provenance(recipe.data),
-        "machine": f"{platform.machine()} CPU, one thread, torch {torch.__version__}",
-        "seconds_of_training": {str(seed): _read_state(run)["seconds"] for seed, run in enumerate(runs)},
-        "seeds": len(runs),
+        "machine": states[0]["machine"],
+        "seconds_of_training": {str(seed): state["seconds"] for seed, state in enumerate(states)},
+        "multiply_adds_per_image": {str(n): multiply_adds(model, n) for n in range(recipe.n_steps + 1)},
+        "images_seen": {
+            "feedforward": recipe.feedforward_batches * recipe.batch_size,
+            "feedback": recipe.feedback_batches * recipe.feedback_batch_size,
+        },
+        "seeds": len(states),
         "clean_accuracy_by_step": {str(step): round(float(group.iloc[0]), 4) for step, group in by_step},
         "clean_accuracy_range_over_seeds": {
             str(step): [round(float(group.min()), 4), round(float(group.max()), 4)] for step, group in by_step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import platform
 import time
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def train(
         Of the weights, the order of the images and the augmentation.
     out
         Folder for ``state.pt`` (written every 50 batches; training goes on from it) and ``log.csv``. The feedforward
-        part, which a CNN-F and its control share, is left beside it in ``<out>/../trunk-<data>-<seed>.pt`` and reused.
+        part, which a CNN-F and its control share, is left beside it in ``<out>/../trunk-<key>-<seed>.pt`` and reused
+        by recipes with the same feedforward part (`Recipe.feedforward_key`).
     compiled
         Use ``torch.compile``: faster, after a minute of compiling. Weights then differ in the last bits.
     progress
@@ -60,7 +62,7 @@ def train(
     optimiser = torch.optim.AdamW(
         model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    trunk = out.parent / f"trunk-{recipe.data}-{seed}.pt"
+    trunk = out.parent / f"trunk-{recipe.feedforward_key()}-{seed}.pt"
     done, seconds = _resume(model, optimiser, [out / "state.pt", trunk])
     _forget(out / "log.csv", done)
     started = time.monotonic() - seconds
@@ -143,7 +145,14 @@ def _batch_index(n_images: int, recipe: Recipe, seed: int, batch: int) -> Tensor
 
 def _save(path: Path, model: CNNF, optimiser: torch.optim.Optimizer, done: int, seconds: float) -> None:
     partial = path.with_suffix(".partial")
-    state = {"done": done, "seconds": seconds, "model": model.state_dict(), "optimiser": optimiser.state_dict()}
+    machine = f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
+    state = {
+        "done": done,
+        "seconds": seconds,
+        "machine": machine,
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+    }
     torch.save(state, partial)
     partial.replace(path)
 

@@ -81,6 +81,8 @@ class Net:
 class Parts:
     """What the commands call, replaced: notes the calls, and lacks the studies named in `missing`."""
 
+    STUDY_FILES = ("tang2018_occlusion/a",)
+
     def __init__(self, folder):
         self.calls, self.missing, self.folder = [], set(), folder
 
@@ -94,6 +96,7 @@ class Parts:
             self.need(identifier)
             return Scored(model.name, identifier)
 
+        benchmark.studies = ("study/a",)
         return benchmark
 
     def evaluate_on(self, model, data, n_steps, *, seed, progress, **few):
@@ -162,7 +165,7 @@ def table_of(simulated):
 def parts(monkeypatch, tmp_path):
     """Replace what the commands import."""
     parts = Parts(tmp_path)
-    store = SimpleNamespace(glob=lambda pattern: [], sha256=lambda name: "")
+    store = SimpleNamespace(root=None, registered=lambda pattern: [pattern], sha256=lambda name: f"hash of {name}")
     modules = {
         "neurocnnf.datastore": {
             "DataStore": lambda: store,
@@ -171,6 +174,7 @@ def parts(monkeypatch, tmp_path):
             "fetch_all": parts.fetch_all,
             "inventory": parts.inventory,
         },
+        "neurocnnf.images": {"training_set_provenance": lambda data: {"sha256": {"mnist/a": "hash"}}},
         "neurocnnf.evaluate": {"evaluate_on": parts.evaluate_on},
         "neurocnnf.train": {"train": parts.train},
         "benchmarks": {"load_benchmark": parts.load_benchmark},
@@ -193,7 +197,8 @@ def test_a_score_is_written_shown_and_not_made_twice(parts):
     for line in ("value    0.500 0.250", "raw      missing", "n        3 / 4; normalised by: none: a test"):
         assert line in first.stdout.splitlines()
     assert "0.125" in first.stdout
-    assert (parts.folder / "build/scores/cnnf-mnist.cowley2023.V4-ridge.json").is_file()
+    note = json.loads((parts.folder / "build/scores/cnnf-mnist.cowley2023.V4-ridge.json").read_text())
+    assert note["inputs"]["data:study/a"] == "hash of study/a"
 
 
 def test_a_feedforward_control_is_asked_for_no_feedback(parts):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from neurocnnf import build_model, recipes
-from neurocnnf.recipes import RECIPES, Recipe
+from neurocnnf.recipes import Recipe
 from neurocnnf.train import LOG_COLUMNS, load_training_tensors, train, train_batch
 
 TINY = Recipe(
@@ -56,6 +56,11 @@ def read_log(out):
 
 def untimed_log(out):
     return [{column: value for column, value in row.items() if column != "seconds"} for row in read_log(out)]
+
+
+def trunk_of(out):
+    (trunk,) = out.parent.glob("trunk-digits-*5.pt")
+    return trunk
 
 
 class Stop(Exception):
@@ -116,7 +121,7 @@ def test_the_optimiser_is_resumed_too(tmp_path, data, whole, monkeypatch):
 
 def test_the_control_takes_up_the_trunk_that_the_cnnf_left(tmp_path, data, whole):
     cnnf, out = whole
-    shutil.copy(out.parent / "trunk-digits-5.pt", tmp_path)
+    shutil.copy(trunk_of(out), tmp_path)
     begun_at = []
     progress = lambda what, done, total: begun_at.append(done)  # noqa: E731
     control = train("cnn-digits", 5, tmp_path / "run", data=data, progress=progress)
@@ -126,13 +131,26 @@ def test_the_control_takes_up_the_trunk_that_the_cnnf_left(tmp_path, data, whole
     assert torch.equal(weights(control), weights(alone))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"augmentation": "none"}, {"feedforward_batches": 2}, {"batch_size": 4}, {"learning_rate": 1e-3}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_trunk_of_another_feedforward_part_is_left_alone(tmp_path, data, whole, monkeypatch, change):
+    shutil.copy(trunk_of(whole[1]), tmp_path)
+    monkeypatch.setitem(recipes.RECIPES, "cnnf-digits", replace(TINY, **change))
+    begun_at = []
+    train("cnnf-digits", 5, tmp_path / "run", data=data, progress=lambda what, done, total: begun_at.append(done))
+    assert begun_at[0] == 1
+
+
 def test_the_first_part_is_the_same_for_both_and_takes_no_feedback(tmp_path, data, whole):
     train("cnn-digits", 5, tmp_path / "run", data=data)
     cnnf, control = untimed_log(whole[1]), untimed_log(tmp_path / "run")
     assert [row["n_steps"] for row in cnnf] == ["0", "0", "0", "2", "2", "2"]
     assert [row["n_steps"] for row in control] == ["0"] * 6
     assert cnnf[:3] == control[:3]
-    trunks = [torch.load(folder / "trunk-digits-5.pt", weights_only=True) for folder in (whole[1].parent, tmp_path)]
+    trunks = [torch.load(trunk_of(out), weights_only=True) for out in (whole[1], tmp_path / "run")]
     assert all(torch.equal(trunks[0]["model"][k], trunks[1]["model"][k]) for k in trunks[0]["model"])
     assert [trunk["done"] for trunk in trunks] == [3, 3]
 
@@ -274,23 +292,3 @@ def test_a_recipes_training_set_comes_in_the_models_range():
     assert (images.dtype, labels.dtype) == (torch.float32, torch.int64)
     assert (images.min().item(), images.max().item()) == (-1, 1)
     assert len(load_training_tensors("digits", "test")[0]) < len(images) == len(labels)
-
-
-def test_control_recipes_differ_in_nothing_but_the_feedback():
-    for data in ("mnist", "cifar-gray", "digits"):
-        cnnf, control = RECIPES[f"cnnf-{data}"], RECIPES[f"cnn-{data}"]
-        assert replace(control, model=cnnf.model, n_steps=cnnf.n_steps) == cnnf
-        assert (cnnf.n_steps > 0, control.n_steps) == (True, 0)
-        assert (cnnf.model[:5], control.model[:4]) == ("cnnf-", "cnn-")
-
-
-def test_the_learning_rate_follows_its_description():
-    recipe = replace(TINY, feedforward_batches=400, feedback_batches=200, learning_rate=1.0)
-    assert recipe.batches == 600
-    assert recipe.rate(0) == pytest.approx(0.01)
-    assert recipe.rate(99) == pytest.approx(1 - 0.6 * 99 / 400)
-    assert recipe.rate(399) == pytest.approx(0.4, abs=0.002)
-    assert recipe.rate(400) == 0.25
-    assert recipe.rate(500) == pytest.approx(0.125)
-    assert 0 < recipe.rate(599) < 0.002
-    assert [recipe.batch_size_at(b) for b in (0, 399, 400)] == [8, 8, 4]
