@@ -111,7 +111,7 @@ def train(
     out = out or Path("build/train") / f"{recipe}-{seed}"
     if threads:
         torch.set_num_threads(threads)
-    for name in () if resume else ("state.pt", "log.csv"):  # the feedforward part shared with others stays
+    for name in () if resume else ("state.pt", "log.csv", "run.txt"):  # the feedforward part shared with others stays
         (out / name).unlink(missing_ok=True)
     with _progress() as progress:
         run(recipe, seed, out, compiled=compile_, progress=progress)

@@ -52,6 +52,8 @@ def train(
 
     Raises
     ------
+    ValueError
+        If the folder holds the state of another recipe or seed.
     FloatingPointError
         If the loss is not finite; the state before that is kept.
     """
@@ -63,6 +65,7 @@ def train(
         model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     trunk = out.parent / f"trunk-{recipe.feedforward_key()}-{seed}.pt"
+    _check_same_run(out, f"{recipe}, seed {seed}\n")
     done, seconds = _resume(model, optimiser, [out / "state.pt", trunk])
     _forget(out / "log.csv", done)
     started = time.monotonic() - seconds
@@ -141,6 +144,16 @@ def _batch_index(n_images: int, recipe: Recipe, seed: int, batch: int) -> Tensor
     epoch, position = divmod(batch - second * recipe.feedforward_batches, n_images // batch_size)
     generator = torch.Generator().manual_seed((seed * 2 + second) * 7919 + epoch)
     return torch.randperm(n_images, generator=generator)[position * batch_size : (position + 1) * batch_size]
+
+
+def _check_same_run(out: Path, run: str) -> None:
+    """Write what is trained beside its state, or raise if the state there is of something else."""
+    note = out / "run.txt"
+    if (out / "state.pt").exists() and note.read_text() != run:
+        raise ValueError(
+            f"{out}: expected the state of {run.strip()}, got that of {note.read_text().strip()}. Start anew."
+        )
+    note.write_text(run)
 
 
 def _save(path: Path, model: CNNF, optimiser: torch.optim.Optimizer, done: int, seconds: float) -> None:

@@ -292,3 +292,10 @@ def test_a_recipes_training_set_comes_in_the_models_range():
     assert (images.dtype, labels.dtype) == (torch.float32, torch.int64)
     assert (images.min().item(), images.max().item()) == (-1, 1)
     assert len(load_training_tensors("digits", "test")[0]) < len(images) == len(labels)
+
+
+def test_the_state_of_another_seed_or_recipe_is_not_taken_up(whole, data, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(whole[1], out)
+    with pytest.raises(ValueError, match=r"expected the state of Recipe\(.*, seed 6, got that of .* seed 5"):
+        train("cnnf-digits", 6, out, data=data)
