@@ -18,6 +18,11 @@ QUICK ?=
 USABLE := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
 PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11,$(if $(shell $(p) -c '$(USABLE)' 2>/dev/null && echo yes),$(p))) python3)
 
+# Two stages side by side with a thread each take half the time of one after the other with two.
+JOBS ?= 2
+MAKEFLAGS += --jobs=$(JOBS)
+export OMP_NUM_THREADS ?= 1
+
 # What the figures are drawn from.
 MODEL      := cnnf-cifar-gray
 CONTROL    := cnn-cifar-gray
