@@ -12,13 +12,9 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 SIZE = 28  # pixels a side at which pictures are compared
-NEAR = 0.93
-"""Pearson r of two small gray pictures above which they count as one: frames of one film, one image saved twice. In
-Cowley et al. (2023) it finds the copies of sessions 190925 (300 of 1200) and 210305 (200 of 400), and about 1 % of the
-other sessions' pictures."""
 
 
-def merge_copies(session: Any) -> tuple[Any, int]:
+def merge_copies(session: Any, near: float = 1.0) -> tuple[Any, int]:
     """Average the responses to copies of a picture into its first showing.
 
     A ridge regression that is tested on a picture whose copy it was trained on scores its memory of that picture.
@@ -28,13 +24,15 @@ def merge_copies(session: Any) -> tuple[Any, int]:
     session
         With ``stimuli``, ``responses`` (presentation, neuroid) and ``repeats``; see
         `benchmarks.neural_predictivity.Session`. Of the repeats, those of the first showing are kept.
+    near
+        As in `copy_groups`.
 
     Returns
     -------
     session, n_merged
         Each picture once, in the order of the first showings; and how many presentations went into earlier ones.
     """
-    groups = copy_groups(session.stimuli.images[:])
+    groups = copy_groups(session.stimuli.images[:], near)
     first, member = np.unique(groups, return_inverse=True)
     if len(first) == len(groups):
         return session, 0
@@ -51,7 +49,7 @@ def merge_copies(session: Any) -> tuple[Any, int]:
     return merged, len(groups) - len(first)
 
 
-def copy_groups(images: NDArray[np.uint8], near: float = NEAR) -> NDArray[np.int64]:
+def copy_groups(images: NDArray[np.uint8], near: float = 1.0) -> NDArray[np.int64]:
     """Say which picture each presentation shows.
 
     Parameters
@@ -59,8 +57,8 @@ def copy_groups(images: NDArray[np.uint8], near: float = NEAR) -> NDArray[np.int
     images
         uint8 (presentation, y, x, channel).
     near
-        Smallest correlation of two that count as one, at 28 × 28 pixels in gray; so do chains of such pairs, and
-        pictures that are equal in every byte.
+        Pearson r of two small pictures (28 × 28, gray) above which they count as one, as do chains of such pairs. At
+        1 only pictures that are equal in every byte do: what is near depends on the kind of picture.
 
     Returns
     -------
@@ -75,6 +73,7 @@ def copy_groups(images: NDArray[np.uint8], near: float = NEAR) -> NDArray[np.int
     small -= small.mean(axis=1, keepdims=True)
     length = np.linalg.norm(small, axis=1, keepdims=True)
     small = np.divide(small, length, out=np.zeros_like(small), where=length > 0)
-    _, group = connected_components((small @ small.T > near) | (equal.ravel()[:, None] == equal.ravel()))
+    same = equal.ravel()[:, None] == equal.ravel()
+    _, group = connected_components(same | (small @ small.T > near) if near < 1 else same)
     _, first = np.unique(group, return_index=True)
     return first[np.unique(group, return_inverse=True)[1]]

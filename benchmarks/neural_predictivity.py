@@ -197,6 +197,8 @@ class NeuralPredictivity:
         time.
     simulated
         Whether the recordings are simulated.
+    near
+        Likeness of two pictures of the study from which on they count as one; see `benchmarks.copies.copy_groups`.
     store
         Where the files are; a `DataStore` with its defaults where None.
     quick
@@ -209,6 +211,7 @@ class NeuralPredictivity:
     studies: tuple[str, ...]
     source: Callable[..., Iterable[tuple[str, Session]]]
     simulated: bool = False
+    near: float = 1.0
     store: Any = None
     quick: bool = False
     each_layer: EachLayer | None = None
@@ -254,7 +257,7 @@ class NeuralPredictivity:
         animals: dict[str, str] = {}
         merged: dict[str, int] = {}
         for name, shown in quick_sessions(sessions) if self.quick else sessions:
-            session, merged[name] = merge_copies(shown)
+            session, merged[name] = merge_copies(shown, self.near)
             animals[name] = session.animal
             repeats = None if session.repeats is None else session.repeats.values
             n_resamples = QUICK_RESAMPLES if self.quick else N_RESAMPLES

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from benchmarks.copies import NEAR, copy_groups, merge_copies
+from benchmarks.copies import copy_groups, merge_copies
+from benchmarks.suite import COWLEY_NEAR
 from neurocnnf.stimuli import Stimuli
 
 
@@ -34,9 +35,9 @@ def test_groups_equal_those_of_numpys_correlations():
     noise = np.random.default_rng(1).integers(-20, 21, (3, 28, 28, 3))
     images = np.concatenate([images, np.clip(images[:3] + noise, 0, 255).astype(np.uint8)])
     small = images.mean(axis=-1).reshape(len(images), -1)
-    expected = [int(np.flatnonzero(row > NEAR)[0]) for row in np.corrcoef(small)]
+    expected = [int(np.flatnonzero(row > 0.9)[0]) for row in np.corrcoef(small)]
     assert len(set(expected)) < len(images)  # else the test would show nothing
-    np.testing.assert_array_equal(copy_groups(images), expected)
+    np.testing.assert_array_equal(copy_groups(images, 0.9), expected)
 
 
 def test_equal_pictures_without_contrast_are_copies_and_different_ones_are_not():
@@ -49,7 +50,8 @@ def test_a_chain_of_near_pairs_is_one_picture():
     x = np.linspace(0, 2 * np.pi, 28 * 28, endpoint=False)
     waves = [np.cos(x - shift) for shift in (0, 0.2, 0.4)]  # correlations cos(.2) = .98 and cos(.4) = .92
     images = np.stack([np.uint8(127 + 120 * wave).reshape(28, 28, 1) for wave in waves])
-    np.testing.assert_array_equal(copy_groups(images), [0, 0, 0])
+    np.testing.assert_array_equal(copy_groups(images, 0.95), [0, 0, 0])
+    np.testing.assert_array_equal(copy_groups(images), [0, 1, 2])
 
 
 def test_responses_to_copies_are_averaged_into_the_first_showing():
@@ -73,5 +75,5 @@ def test_copies_among_the_pictures_of_a_real_study_are_found(studies, name, n_pi
     from benchmarks.recordings import cowley2023
 
     images = cowley2023.load_session(studies, name).stimuli.images[:]
-    groups = copy_groups(images)
+    groups = copy_groups(images, COWLEY_NEAR)
     assert len(np.unique(groups)) == n_pictures
