@@ -82,7 +82,7 @@ def build_model(name: str, *, feedback_to: int | None = None, feedback_rate: flo
     ValueError
         For an unknown name, level or rate.
     """
-    match = re.fullmatch(r"(cnnf|cnn)-(.+)", name)
+    match = re.fullmatch(r"(cnnf|cnn)-(.+)", name) if isinstance(name, str) else None
     if not match or match[2] not in ARCHITECTURES:
         raise ValueError(
             f"model: expected one of {', '.join(architecture_names())}, got {name!r}. "

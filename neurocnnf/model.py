@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocnnf.trajectory import Trajectory
-from neurocnnf.validation import check_images, check_layers, check_n_steps
+from neurocnnf.validation import check_chunk, check_feedback, check_images, check_layers, check_n_steps
 
 
 class StepOutput(NamedTuple):
@@ -65,17 +65,9 @@ class CNNF(nn.Module):
         name: str,
     ):
         super().__init__()
-        if feedback_to not in range(len(feedback_levels)):
-            raise ValueError(
-                f"feedback_to: expected 0 (pixels) to {len(feedback_levels) - 1} for {name}, got {feedback_to!r}. "
-                "Choose a level that the architecture has."
-            )
-        if not 0 <= feedback_rate <= 1:
-            raise ValueError(
-                f"feedback_rate: expected a number from 0 to 1, got {feedback_rate!r}. The paper uses 0.1."
-            )
+        check_feedback(feedback_to, feedback_rate, len(feedback_levels), name)
         self.levels = nn.ModuleDict(levels)
-        self.feedback_to, self.feedback_rate = feedback_to, float(feedback_rate)
+        self.feedback_to, self.feedback_rate = int(feedback_to), float(feedback_rate)
         self.image_size, self.channels = image_size, channels
         self.recurrent, self.name = recurrent, name
         self.layer_names: tuple[str, ...] = tuple(levels)
@@ -129,10 +121,11 @@ class CNNF(nn.Module):
         Raises
         ------
         ValueError, TypeError
-            For images of a wrong shape, type or range, or a number of steps that the model cannot take.
+            For images of a wrong shape, type or range, a number of steps that the model cannot take, or a `chunk` < 1.
         """
         check_images(images, self)
         check_n_steps(n_steps, self)
+        chunk = check_chunk(chunk)
         pieces = [
             torch.stack([out.logits for out in self.steps(piece, n_steps, compiled=compiled)])
             for piece in self._chunks(images, chunk)
@@ -209,7 +202,7 @@ class CNNF(nn.Module):
         load_reference_state_dict(self, state)
 
     def check_layers(self, layers) -> tuple[str, ...]:
-        """Return `layers` as a tuple, or raise ValueError naming the first that the model does not have."""
+        """Return `layers` as a tuple, or raise ValueError for none, a repeated one or an unknown one."""
         return check_layers(layers, self)
 
     @property

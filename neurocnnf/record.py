@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5netcdf
+import h5py
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -15,13 +19,17 @@ from numpy.typing import NDArray
 from neurocnnf.clock import StepClock
 from neurocnnf.model import CNNF
 from neurocnnf.progress import Progress
-from neurocnnf.stimuli import Stimuli
+from neurocnnf.stages import package_versions, weights_hash, write_atomically
+from neurocnnf.stimuli import ImageArray, Stimuli
 from neurocnnf.validation import check_n_steps
 
 # ITU-R 601 luma, as PIL's "L".
 LUMA = (0.299, 0.587, 0.114)
 CHUNK = 32
+PIECE = 8  # presentations in one piece on disk; the last piece is padded
 DEFAULT_BUDGET = 4_000_000_000
+
+Blocks = Iterable[tuple[int, slice, Mapping[str, NDArray[np.float32]]]]
 
 
 def record(
@@ -30,7 +38,7 @@ def record(
     layers: Sequence[str] | None = None,
     n_steps: int = 5,
     *,
-    path: Path | None = None,
+    path: str | Path | None = None,
     clock: StepClock | None = None,
     memory_budget: int = DEFAULT_BUDGET,
     progress: Progress | None = None,
@@ -61,34 +69,35 @@ def record(
     -------
     xarray.DataArray
         float32, dims (presentation, neuroid, step); presentation: the table's columns; neuroid: ``neuroid_id``,
-        ``layer``, ``unit`` (index within the layer, channel-major); attrs say which model, weights and stimuli.
+        ``layer``, ``unit`` (index within the layer, channel-major); attrs: ``model``, ``feedback_to``,
+        ``feedback_rate``, ``n_steps``, ``weights_sha256`` (as `neurocnnf.stages.weights_hash`), ``stimuli``,
+        ``images_sha256`` (of the stimuli's uint8 images, in their order) and ``neurocnnf_version``.
 
     Raises
     ------
     ValueError
-        For an unknown layer or number of steps, or if the recording would not fit in the budget.
+        For no layer, a repeated or an unknown one, a number of steps that the model cannot take, or if the recording
+        would not fit in the budget.
     """
     check_n_steps(n_steps, model)
     layers = model.check_layers(model.layer_names if layers is None else layers)
     sizes = layer_sizes(model, layers)
     shape = (n_steps + 1, len(stimuli), sum(sizes.values()))
     if path is None:
-        needed = int(np.prod(shape)) * 4
-        if needed > memory_budget:
-            raise ValueError(
-                f"record: expected at most {memory_budget / 1e9:.1f} GB, got {needed / 1e9:.1f} GB ({len(stimuli)} "
-                f"presentations × {shape[2]} neuroids × {shape[0]} steps). Pass path=..., fewer layers, or a larger "
-                "memory_budget."
-            )
-        values = np.empty(shape, np.float32)
-        _fill(values, model, stimuli, layers, n_steps, progress)
-        return _assembly(values, model, stimuli, sizes, clock)
-    partial = path.with_suffix(path.suffix + ".partial")
-    empty = np.broadcast_to(np.float32(0), (n_steps + 1, 0, shape[2]))
-    frame = _assembly(empty, model, stimuli.subset(slice(0, 0)), sizes, clock)
-    _write(partial, frame, shape, model, stimuli, layers, n_steps, progress)
-    partial.replace(path)
-    return xr.open_dataarray(path, engine="h5netcdf")
+        _check_budget(shape, memory_budget)
+    images = _Hashed(stimuli.images)
+    blocks = stream(model, replace(stimuli, images=images), layers, n_steps, progress)
+    coords = _coordinates(stimuli, sizes, n_steps, clock)
+    attrs = _provenance(model, stimuli, n_steps)
+    if path is not None:
+        path = write_atomically(Path(path), lambda part: _write(part, blocks, shape, coords, attrs, images))
+        return xr.open_dataarray(path, engine="h5netcdf")
+    values = np.empty(shape, np.float32)
+    for step, rows, activations in blocks:
+        np.concatenate(list(activations.values()), axis=1, out=values[step, rows])
+    attrs["images_sha256"] = images.digest.hexdigest()
+    dims = ("step", "presentation", "neuroid")
+    return xr.DataArray(values, coords, dims, "activation", attrs).transpose("presentation", "neuroid", "step")
 
 
 def each_layer(
@@ -115,15 +124,14 @@ def stream(
     model, stimuli, layers, n_steps, progress
         As in `record`.
     """
+    check_n_steps(n_steps, model)
     layers = model.check_layers(layers)
     with torch.inference_mode():
         for start in range(0, len(stimuli), CHUNK):
             rows = slice(start, min(start + CHUNK, len(stimuli)))
             images = prepare(stimuli.images[rows], model)
-            if start == 0:
-                model.unroll(images[:1], n_steps)  # checks what needs checking, once
             for out in model.steps(images, n_steps, layers=layers):
-                yield out.step, rows, {name: a.flatten(1).numpy() for name, a in out.activations.items()}
+                yield out.step, rows, {name: _array(a) for name, a in out.activations.items()}
             if progress:
                 progress("record", rows.stop, len(stimuli))
 
@@ -145,7 +153,8 @@ def prepare(images: NDArray[np.uint8], model: CNNF) -> torch.Tensor:
             "Scale to 0 … 255 and add the channel axis."
         )
     weight = next(model.parameters())
-    x = torch.from_numpy(np.ascontiguousarray(images)).to(weight).permute(0, 3, 1, 2)
+    precision = torch.promote_types(weight.dtype, torch.float32)  # half precision cannot be resized everywhere
+    x = torch.from_numpy(np.ascontiguousarray(images)).to(weight.device, precision).permute(0, 3, 1, 2)
     if model.channels == 1 and x.shape[1] == 3:
         x = torch.einsum("icyx,c->iyx", x, torch.tensor(LUMA).to(x))[:, None]
     elif model.channels == 3 and x.shape[1] == 1:
@@ -153,7 +162,7 @@ def prepare(images: NDArray[np.uint8], model: CNNF) -> torch.Tensor:
     size = (model.image_size, model.image_size)
     if x.shape[2:] != size:
         x = F.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
-    return (x / 127.5 - 1).clamp(-1, 1)
+    return (x / 127.5 - 1).clamp(-1, 1).to(weight)
 
 
 def layer_sizes(model: CNNF, layers: Sequence[str]) -> dict[str, int]:
@@ -165,73 +174,87 @@ def layer_sizes(model: CNNF, layers: Sequence[str]) -> dict[str, int]:
     return {layer: out.activations[layer].numel() for layer in layers}
 
 
-def _fill(values, model, stimuli, layers, n_steps, progress, offset: int = 0) -> None:
-    """Write activations into `values` (step, presentation, neuroid), whose row 0 is presentation `offset`."""
-    edges = np.cumsum([0, *layer_sizes(model, layers).values()])
-    for step, rows, activations in stream(model, stimuli, layers, n_steps, progress):
-        here = slice(rows.start - offset, rows.stop - offset)
-        for layer, first, last in zip(layers, edges[:-1], edges[1:], strict=True):
-            values[step, here, first:last] = activations[layer]
+def _check_budget(shape: tuple[int, int, int], memory_budget: int) -> None:
+    needed = int(np.prod(shape)) * 4
+    if needed > memory_budget:
+        raise ValueError(
+            f"record: expected at most {memory_budget / 1e9:.1f} GB, got {needed / 1e9:.1f} GB ({shape[1]} "
+            f"presentations × {shape[2]} neuroids × {shape[0]} steps). Pass path=..., fewer layers, or a larger "
+            "memory_budget."
+        )
 
 
-def _assembly(values, model: CNNF, stimuli: Stimuli, sizes: dict[str, int], clock: StepClock | None) -> xr.DataArray:
-    n_steps = values.shape[0] - 1
-    coords = {column: ("presentation", stimuli.table[column].to_numpy()) for column in stimuli.table}
-    layer = np.repeat(list(sizes), list(sizes.values()))
-    unit = np.concatenate([np.arange(size) for size in sizes.values()])
-    coords["neuroid_id"] = ("neuroid", np.char.add(np.char.add(layer, "."), unit.astype(str)))
-    coords["layer"], coords["unit"] = ("neuroid", layer), ("neuroid", unit)
+class _Hashed:
+    """Images that are hashed as they are read: `stream` reads each once, in their order."""
+
+    def __init__(self, images: ImageArray):
+        self.images, self.digest = images, hashlib.sha256()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index) -> NDArray[np.uint8]:
+        images = self.images[index]
+        self.digest.update(images.tobytes())
+        return images
+
+
+def _array(activation: torch.Tensor) -> NDArray[np.float32]:
+    return activation.flatten(1).float().cpu().numpy()  # numpy knows no bfloat16, and cannot read a GPU's memory
+
+
+def _coordinates(
+    stimuli: Stimuli, sizes: Mapping[str, int], n_steps: int, clock: StepClock | None
+) -> dict[str, tuple[str, NDArray]]:
+    """Return name -> (dimension, values)."""
+    coords = {str(column): ("presentation", stimuli.table[column].to_numpy()) for column in stimuli.table}
+    coords["neuroid_id"] = ("neuroid", np.array([f"{name}.{i}" for name, size in sizes.items() for i in range(size)]))
+    coords["layer"] = ("neuroid", np.repeat(list(sizes), list(sizes.values())))
+    coords["unit"] = ("neuroid", np.concatenate([np.arange(size) for size in sizes.values()]))
     coords["step"] = ("step", np.arange(n_steps + 1))
     if clock:
         bins = clock.time_bins(n_steps)
         coords["time_bin_start"], coords["time_bin_end"] = ("step", bins[:, 0]), ("step", bins[:, 1])
-    attrs = {
+    return coords
+
+
+def _provenance(model: CNNF, stimuli: Stimuli, n_steps: int) -> dict[str, Any]:
+    return {
         "model": model.name,
-        "weights_sha256": model.card.get("sha256", "untrained or changed"),
+        "weights_sha256": weights_hash(model),
         "feedback_to": model.feedback_to,
         "feedback_rate": model.feedback_rate,
+        "n_steps": int(n_steps),
         "stimuli": stimuli.identifier,
+        "neurocnnf_version": package_versions(["neurocnnf"])["version:neurocnnf"],
     }
-    array = xr.DataArray(
-        values, dims=("step", "presentation", "neuroid"), coords=coords, attrs=attrs, name="activation"
-    )
-    return array.transpose("presentation", "neuroid", "step")
 
 
-def _write(path: Path, frame, shape, model, stimuli, layers, n_steps, progress) -> None:
-    """Stream into a NetCDF file with the coordinates of `frame`; whole presentations are contiguous on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    n_presentations = shape[1]
-    with h5netcdf.File(path, "w") as file:
-        file.dimensions = {"step": shape[0], "presentation": n_presentations, "neuroid": shape[2]}
-        for name, coordinate in frame.coords.items():
-            values = coordinate.values if "presentation" not in coordinate.dims else stimuli.table[name].to_numpy()
-            _write_coordinate(file, str(name), coordinate.dims, values)
-        variable = file.create_variable(
-            "activation", ("presentation", "neuroid", "step"), np.float32, chunks=(1, shape[2], 1)
-        )
-        variable.attrs["coordinates"] = " ".join(str(n) for n in frame.coords if n not in frame.dims)
-        for key, value in frame.attrs.items():
-            variable.attrs[key] = value
-        buffer = np.empty((shape[0], CHUNK, shape[2]), np.float32)
-        for start in range(0, n_presentations, CHUNK):
-            part = stimuli.subset(slice(start, start + CHUNK))
-            _fill(buffer, model, part, layers, n_steps, None)
-            for step in range(shape[0]):
-                variable[start : start + len(part), :, step] = buffer[step, : len(part)]
-            if progress:
-                progress("record", start + len(part), n_presentations)
+def _write(path: Path, blocks: Blocks, shape: tuple[int, int, int], coords, attrs, images: _Hashed) -> None:
+    """Stream into a NetCDF file, whose pieces hold all neuroids of `PIECE` presentations at one step."""
+    with h5netcdf.File(path, "w", rdcc_nbytes=0) as file:  # whole pieces are written: a cache would only copy them
+        file.dimensions = {"step": shape[0], "presentation": shape[1], "neuroid": shape[2]}
+        for name, (dimension, values) in coords.items():
+            _write_coordinate(file, name, dimension, values)
+        dims = ("presentation", "neuroid", "step")
+        piece = (max(1, min(PIECE, shape[1])), shape[2], 1)
+        variable = file.create_variable("activation", dims, np.float32, chunks=piece)
+        variable.attrs["coordinates"] = " ".join(name for name in coords if name not in dims)
+        buffer = np.empty((CHUNK, shape[2]), np.float32)
+        for step, rows, activations in blocks:
+            part = buffer[: rows.stop - rows.start]
+            np.concatenate(list(activations.values()), axis=1, out=part)
+            variable[rows, :, step] = part
+        variable.attrs.update({**attrs, "images_sha256": images.digest.hexdigest()})
 
 
-def _write_coordinate(file, name: str, dims, values) -> None:
+def _write_coordinate(file, name: str, dimension: str, values) -> None:
     if values.dtype.kind in "OU":
-        import h5py
-
-        variable = file.create_variable(name, dims, h5py.string_dtype())
+        variable = file.create_variable(name, (dimension,), h5py.string_dtype())
         variable[...] = values.astype(object)
     elif values.dtype == bool:  # NetCDF has none; this is how xarray keeps and reads them
-        variable = file.create_variable(name, dims, np.int8)
+        variable = file.create_variable(name, (dimension,), np.int8)
         variable[...] = values.astype(np.int8)
         variable.attrs["dtype"] = "bool"
     else:
-        file.create_variable(name, dims, values.dtype)[...] = values
+        file.create_variable(name, (dimension,), values.dtype)[...] = values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import torch
@@ -48,9 +48,32 @@ def check_images(images: Tensor, model: CNNF) -> None:
         )
 
 
+def is_whole(number: object) -> bool:
+    """Say whether `number` is an integer, numpy's too, and no truth value."""
+    return isinstance(number, Integral) and not isinstance(number, bool)
+
+
+def check_feedback(feedback_to: int, feedback_rate: float, n_levels: int, name: str) -> None:
+    """Raise unless `feedback_to` is one of 0 … `n_levels` - 1 and `feedback_rate` a number from 0 to 1."""
+    if not is_whole(feedback_to) or feedback_to not in range(n_levels):
+        raise ValueError(
+            f"feedback_to: expected 0 (pixels) to {n_levels - 1} for {name}, got {feedback_to!r}. "
+            "Choose a level that the architecture has."
+        )
+    if not isinstance(feedback_rate, Real) or isinstance(feedback_rate, bool) or not 0 <= feedback_rate <= 1:
+        raise ValueError(f"feedback_rate: expected a number from 0 to 1, got {feedback_rate!r}. The paper uses 0.1.")
+
+
+def check_chunk(chunk: int) -> int:
+    """Return `chunk` as an int; raise unless it is a whole number ≥ 1."""
+    if not is_whole(chunk) or chunk < 1:
+        raise ValueError(f"chunk: expected a whole number >= 1, got {chunk!r}. 32 is usual.")
+    return int(chunk)
+
+
 def check_n_steps(n_steps: int, model: CNNF) -> None:
     """Raise unless `n_steps` is a whole number ≥ 0, and 0 for a feedforward model."""
-    if not isinstance(n_steps, Integral) or isinstance(n_steps, bool) or n_steps < 0:
+    if not is_whole(n_steps) or n_steps < 0:
         raise ValueError(f"n_steps: expected a whole number >= 0, got {n_steps!r}. Use 0 for the plain CNN.")
     if n_steps and not model.recurrent:
         raise ValueError(
@@ -65,12 +88,18 @@ def check_step(step: int, n_steps: int) -> None:
 
 
 def check_layers(layers: Iterable[str], model: CNNF) -> tuple[str, ...]:
-    """Return `layers` as a tuple; raise for one that the model does not have."""
+    """Return `layers` as a tuple; raise for none, for a repeated one, and for one that the model does not have."""
     layers = (layers,) if isinstance(layers, str) else tuple(layers)
-    for layer in layers:
+    if not layers:
+        raise ValueError(
+            f"layers: expected at least one of {', '.join(model.layer_names)} for {model.name}, got none. Name some."
+        )
+    for i, layer in enumerate(layers):
         if layer not in model.layer_names:
             raise ValueError(
                 f"layer: expected one of {', '.join(model.layer_names)} for {model.name}, got {layer!r}. "
                 "model.layer_names lists them."
             )
+        if layer in layers[:i]:
+            raise ValueError(f"layers: expected each layer once, got {layer!r} more than once. Drop the repeats.")
     return layers

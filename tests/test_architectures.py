@@ -1,5 +1,6 @@
 """The architectures have the shapes of the paper, and a name stands for the same weights every time."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -102,20 +103,28 @@ def test_every_name_builds_a_model_of_that_name():
 
 
 @pytest.mark.parametrize(
-    "name", ["fashion", "cnnf-", "cnnf-vgg", "lateral-fashion", "cnnf-fashion ", "", "CNNF-fashion"]
+    "name", ["fashion", "cnnf-", "cnnf-vgg", "lateral-fashion", "cnnf-fashion ", "", "CNNF-fashion", None, 3]
 )
 def test_an_unknown_name_is_refused_with_those_there_are(name):
-    with pytest.raises(ValueError, match=r"^model: expected one of cnnf-fashion, .*, cnn-wrn-16-1, got '.*'\. Trained"):
+    with pytest.raises(
+        ValueError, match=r"^model: expected one of cnnf-fashion, .*, cnn-wrn-16-1, got .*\. Trained"
+    ) as caught:
         build_model(name)
+    assert f"got {name!r}." in str(caught.value)
 
 
-@pytest.mark.parametrize("feedback_to", [-1, 3, 1.5, "2"])
+@pytest.mark.parametrize("feedback_to", [-1, 3, 1.5, 1.0, "2", True])
 def test_a_level_that_is_not_there_is_refused(feedback_to):
     with pytest.raises(ValueError, match=r"feedback_to: expected 0 \(pixels\) to 2 for cnnf-digits, got .* Choose"):
         build_model("cnnf-digits", feedback_to=feedback_to)
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan"), "0.1", True, 1j])
 def test_a_rate_out_of_range_is_refused(rate):
     with pytest.raises(ValueError, match=r"feedback_rate: expected a number from 0 to 1, got .* paper uses 0.1"):
         build_model("cnnf-digits", feedback_rate=rate)
+
+
+def test_numpys_numbers_are_numbers_too():
+    model = build_model("cnnf-digits", feedback_to=np.int64(1), feedback_rate=np.float32(0.5))
+    assert (model.feedback_to, model.feedback_rate, model.reconstructed_layer) == (1, 0.5, "block1")

@@ -1,6 +1,8 @@
 """A recording holds what each layer does at each step, in memory or in a file, and says where it comes from."""
 
+import hashlib
 import importlib
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from PIL import Image
 
 from neurocnnf import StepClock, Stimuli, build_model, load_model, record
 from neurocnnf.record import each_layer, layer_sizes, prepare, stream
+from neurocnnf.stages import weights_hash
 
 MODULE = importlib.import_module("neurocnnf.record")  # the package gives the function this name
 N_STEPS = 2
@@ -116,13 +119,42 @@ def test_a_file_holds_what_memory_would(model, stimuli, tmp_path, clock):
 def test_provenance_says_which_model_weights_and_stimuli(model, stimuli):
     assert record(model, stimuli, ["logits"], 0).attrs == {
         "model": "cnnf-digits",
-        "weights_sha256": "untrained or changed",
+        "weights_sha256": weights_hash(model),
         "feedback_to": 2,
         "feedback_rate": 0.1,
+        "n_steps": 0,
         "stimuli": "noise",
+        "images_sha256": hashlib.sha256(stimuli.images.tobytes()).hexdigest(),
+        "neurocnnf_version": version("neurocnnf"),
     }
-    trained = load_model("cnnf-digits")
-    assert record(trained, stimuli, ["logits"], 0).attrs["weights_sha256"] == trained.card["sha256"]
+
+
+def test_a_changed_model_is_not_recorded_as_the_shipped_one(stimuli):
+    shipped, changed = load_model("cnnf-digits"), load_model("cnnf-digits")
+    with torch.no_grad():
+        changed.levels["block1"].bias[0] += 1
+    first, again, other = (
+        record(model, stimuli, ["logits"], 0).attrs["weights_sha256"]
+        for model in (shipped, load_model("cnnf-digits"), changed)
+    )
+    assert first == again != other
+
+
+@pytest.mark.parametrize("to_file", [False, True])
+def test_one_other_pixel_changes_the_hash_of_the_images_and_their_chunks_do_not(
+    model, stimuli, monkeypatch, tmp_path, to_file
+):
+    def images_hash(shown):
+        path = tmp_path / "noise.nc" if to_file else None
+        with record(model, shown, ["logits"], 0, path=path) as assembly:
+            return assembly.attrs["images_sha256"]
+
+    first = images_hash(stimuli)
+    monkeypatch.setattr(MODULE, "CHUNK", 3)
+    assert images_hash(stimuli) == first
+    other = stimuli.images.copy()
+    other[-1, -1, -1, 0] ^= 1
+    assert images_hash(Stimuli(other, stimuli.table, "noise")) != first
 
 
 def test_streaming_and_recording_by_layer_agree_with_the_assembly(model, stimuli, monkeypatch):
@@ -158,6 +190,69 @@ def test_images_are_read_in_slices_of_one_chunk(model, monkeypatch):
     assert lazy.images.read == [3, 3, 1]
 
 
+def test_a_recording_is_one_pass_over_the_images(model, monkeypatch, tmp_path):
+    """Each chunk is walked once; what does not depend on the images is not done again for each."""
+    calls = {"steps": [], "sizes": 0}
+    steps, sizes = model.steps, MODULE.layer_sizes
+
+    def count_steps(images, n_steps, **kwargs):
+        calls["steps"].append((len(images), n_steps))
+        return steps(images, n_steps, **kwargs)
+
+    def count_sizes(*args):
+        calls["sizes"] += 1
+        return sizes(*args)
+
+    monkeypatch.setattr(MODULE, "CHUNK", 3)
+    monkeypatch.setattr(model, "steps", count_steps)
+    monkeypatch.setattr(MODULE, "layer_sizes", count_sizes)
+    for path in (None, tmp_path / "noise.nc"):
+        calls["steps"].clear()
+        calls["sizes"] = 0
+        record(model, stimuli_of(7), ["logits"], 2, path=path).close()
+        assert calls == {"steps": [(1, 0), (3, 2), (3, 2), (1, 2)], "sizes": 1}  # (1, 0): the layers' sizes
+
+
+@pytest.mark.parametrize("n", [1, 8, 19])  # the last piece on disk: short of its size, whole, and after whole ones
+def test_any_number_of_presentations_can_be_written(model, tmp_path, n):
+    stimuli = stimuli_of(n)
+    with record(model, stimuli, ["fc2", "logits"], 1, path=tmp_path / "noise.nc") as file:
+        np.testing.assert_array_equal(file, record(model, stimuli, ["fc2", "logits"], 1))
+
+
+def test_a_path_may_be_a_string(model, stimuli, tmp_path):
+    with record(model, stimuli, ["logits"], 1, path=str(tmp_path / "noise.nc")) as file:
+        assert np.array_equal(file.values, record(model, stimuli, ["logits"], 1).values)
+
+
+def test_a_recording_that_breaks_off_leaves_no_file(model, stimuli, monkeypatch, tmp_path):
+    def stop(what, done, total):
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        record(model, stimuli, ["logits"], 1, path=tmp_path / "noise.nc", progress=stop)
+    assert not list(tmp_path.iterdir())
+
+
+def close_to_float32(dtype, device, tolerance, channels=1, size=16):
+    stimuli = stimuli_of(5, channels, size)
+    expected = each_layer(build_model("cnnf-digits", seed=3), stimuli, ["block1", "logits"], 0)
+    model = build_model("cnnf-digits", seed=3).to(device, dtype)
+    for layer, values in each_layer(model, stimuli, ["block1", "logits"], 0).items():
+        assert values.dtype == np.float32
+        np.testing.assert_allclose(values, expected[layer], atol=tolerance * np.abs(expected[layer]).max())
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, 16), (3, 24)])
+def test_a_bfloat16_model_is_recorded(channels, size):
+    close_to_float32(torch.bfloat16, "cpu", 0.05, channels, size)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_model_on_a_gpu_is_recorded():
+    close_to_float32(torch.float32, "cuda", 0.01)
+
+
 @pytest.mark.parametrize("to_file", [False, True])
 def test_progress_counts_presentations(model, stimuli, monkeypatch, tmp_path, to_file):
     monkeypatch.setattr(MODULE, "CHUNK", 3)
@@ -191,6 +286,8 @@ def test_a_recording_beyond_the_budget_is_refused_unless_it_goes_to_a_file(model
     ("name", "layers", "n_steps", "message"),
     [
         ("cnnf-digits", ["V4"], 1, "layer: expected one of block1, .*, got 'V4'"),
+        ("cnnf-digits", [], 1, "layers: expected at least one of block1, .* for cnnf-digits, got none. Name some"),
+        ("cnnf-digits", ["fc1", "fc1"], 1, "layers: expected each layer once, got 'fc1' more than once. Drop"),
         ("cnnf-digits", ["logits"], -3, "n_steps: expected a whole number >= 0, got -3"),
         ("cnnf-digits", ["logits"], 1.5, "n_steps: expected a whole number >= 0, got 1.5"),
         ("cnn-digits", ["logits"], 1, "n_steps: expected 0 for cnn-digits, which is feedforward, got 1"),

@@ -110,6 +110,34 @@ def test_an_unknown_layer_is_named_with_those_there_are(model, layers):
         check_layers(layers, model)
 
 
+@pytest.mark.parametrize("layers", [[], (), iter([])])
+def test_no_layer_is_refused(model, layers):
+    with pytest.raises(ValueError, match=r"^layers: expected at least one of stem, .* for cnnf-wrn-16-1, got none\."):
+        check_layers(layers, model)
+
+
+def test_a_repeated_layer_is_refused(model):
+    with pytest.raises(ValueError, match=r"^layers: expected each layer once, got 'stem' more than once\. Drop"):
+        check_layers(["stem", "pool", "stem"], model)
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("chunk", [0, -1, 2.0, "32", None, True])
+def test_bad_chunks_are_refused(model, chunk, grad):
+    with (
+        torch.set_grad_enabled(grad),
+        pytest.raises(ValueError, match=r"^chunk: expected a whole number >= 1, got .*\. 32 is usual\.$") as caught,
+    ):
+        model.unroll(GOOD, 0, chunk=chunk)
+    assert f"got {chunk!r}." in str(caught.value)
+
+
+def test_good_chunks_pass(model):
+    with torch.no_grad():
+        trajectory = model.unroll(GOOD, 1, chunk=np.int64(1))
+        assert trajectory.activation("pool", 1).shape == (2, 64)
+
+
 def test_layers_come_back_as_a_tuple_in_their_order(model):
     assert check_layers("stem", model) == ("stem",)
     assert check_layers(["pool", "stem"], model) == ("pool", "stem")

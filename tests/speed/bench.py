@@ -9,7 +9,9 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,22 +20,27 @@ import plain_wide_resnet
 import torch
 
 from neurocnnf.architectures import build_model
-from neurocnnf.record import each_layer
+from neurocnnf.record import CHUNK, layer_sizes, prepare, record
 from neurocnnf.stimuli import Stimuli
 
 ROUNDS = 7
 
 
-def interleaved(functions, rounds=ROUNDS):
-    """Time functions in turn; return name -> median seconds, and name -> median ratio of the first to it."""
+def interleaved(functions, rounds=ROUNDS, after=lambda: None):
+    """Time functions in turn; return name -> median seconds, and name -> median ratio of the first to it.
+
+    `after` is called, untimed, after each.
+    """
     times = {name: [] for name in functions}
     for function in functions.values():
         function()
+        after()
     for _ in range(rounds):
         for name, function in functions.items():
             start = time.perf_counter()
             function()
             times[name].append(time.perf_counter() - start)
+            after()
     peer = next(iter(times.values()))
     ratios = {n: statistics.median(a / b for a, b in zip(peer, t, strict=True)) for n, t in times.items()}
     return {name: statistics.median(t) for name, t in times.items()}, ratios
@@ -66,22 +73,47 @@ def unrolling(name, plain, n_images, n_steps_list, compiled):
     return seconds_by_step
 
 
-def recording(n_images=256, n_steps=5):
-    """Print the cost of recording all layers at all steps over unrolling alone."""
-    model = build_model("cnnf-fashion")
+def random_stimuli(n_images):
+    """Return gray noise of 28 × 28 pixels."""
     pixels = np.random.default_rng(0).integers(0, 256, (n_images, 28, 28, 1), dtype=np.uint8)
-    stimuli = Stimuli(pixels, pd.DataFrame({"stimulus_id": [str(i) for i in range(n_images)]}), "random")
-    seconds, _ = interleaved(
-        {
-            "unroll": lambda: each_layer(model, stimuli, ["logits"], n_steps),
-            "record": lambda: each_layer(model, stimuli, list(model.layer_names), n_steps),
+    return Stimuli(pixels, pd.DataFrame({"stimulus_id": [str(i) for i in range(n_images)]}), "random")
+
+
+def recording(n_images=256, n_steps=5):
+    """Print what recording all layers at all steps adds to unrolling, beside what storing as many bytes alone costs."""
+    model, stimuli = build_model("cnnf-fashion"), random_stimuli(n_images)
+    images = prepare(stimuli.images, model)
+    zeros = np.zeros((CHUNK, (n_steps + 1) * sum(layer_sizes(model, model.layer_names).values())), np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "recording"
+
+        def fill_memory():
+            values = np.empty((n_images, zeros.shape[1]), np.float32)
+            for start in range(0, n_images, CHUNK):
+                values[start : start + CHUNK] = zeros
+
+        def fill_file():
+            with file.open("wb") as out:
+                for _ in range(0, n_images, CHUNK):
+                    out.write(zeros)
+
+        functions = {
+            "unroll": lambda: model.unroll(images, n_steps),
+            "in memory": lambda: record(model, stimuli, n_steps=n_steps),
+            "to a file": lambda: record(model, stimuli, n_steps=n_steps, path=file).close(),
+            "bytes in memory": fill_memory,
+            "bytes to a file": fill_file,
         }
-    )
-    print(f"recording all layers at {n_steps + 1} steps: +{100 * (seconds['record'] / seconds['unroll'] - 1):.1f} %")
+        # Replacing an old file would cost the time to free its blocks.
+        _, ratios = interleaved(functions, after=lambda: file.unlink(missing_ok=True))
+    added = {name: 100 / ratio for name, ratio in ratios.items()}
+    print(f"recording all layers of {n_images} images at {n_steps + 1} steps, added to unrolling:")
+    for place in ("in memory", "to a file"):
+        print(f"  {place}: {added[place] - 100:+.1f} % (storing as many bytes, alone: {added[f'bytes {place}']:.1f} %)")
 
 
 def working_memory(form, n_images, n_steps):
-    """Return the peak memory (MB) that unrolling adds, in a process of its own."""
+    """Return the peak memory (MB) that unrolling, or recording to a file, adds, in a process of its own."""
     out = subprocess.run(
         [sys.executable, __file__, "--memory-of", form, str(n_images), str(n_steps)], capture_output=True, check=True
     )
@@ -91,12 +123,19 @@ def working_memory(form, n_images, n_steps):
 def measure_memory(form, n_images, n_steps):
     """Print this process's added peak (MB)."""
     model = build_model("cnnf-fashion")
-    run = plain_fashion.unroll if form == "plain" else (lambda m, x, n: m.unroll(x, n).logits)
-    run(model, torch.zeros(2, 1, 28, 28), 2)
-    images = torch.rand(n_images, 1, 28, 28) * 2 - 1
+    show = random_stimuli if form == "record" else (lambda n: torch.rand(n, 1, 28, 28) * 2 - 1)
+    run = {"plain": plain_fashion.unroll, "ours": lambda m, x, n: m.unroll(x, n).logits, "record": record_to_file}[form]
+    run(model, show(2), 2)
+    images = show(n_images)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     run(model, images, n_steps)
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+def record_to_file(model, stimuli, n_steps):
+    """Record all layers to a file that is thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        record(model, stimuli, n_steps=n_steps, path=Path(folder) / "recording.nc").close()
 
 
 def memory():
@@ -105,6 +144,11 @@ def memory():
     steps, images = working_memory("ours", 256, 8), working_memory("ours", 1024, 1)
     print(f"working memory, 256 images: plain {plain:.0f} MB, ours {ours:.0f} MB (1/{plain / ours:.1f})")
     print(f"8× the steps: {100 * (steps / ours - 1):+.0f} %; 4× the images: {100 * (images / ours - 1):+.0f} %")
+    few, many = working_memory("record", 500, 5), working_memory("record", 2000, 5)
+    print(
+        f"recording all layers at 6 steps to a file: {few:.0f} MB for 500 images, {many:.0f} MB for 2000 "
+        f"({many - few:+.1f} MB, {1e3 * (many - few) / 1500:+.1f} kB an image)"
+    )
 
 
 def main():
