@@ -232,7 +232,7 @@ def _provenance(model: CNNF, stimuli: Stimuli, n_steps: int) -> dict[str, Any]:
 
 def _write(path: Path, blocks: Blocks, shape: tuple[int, int, int], coords, attrs, images: _Hashed) -> None:
     """Stream into a NetCDF file, whose pieces hold all neuroids of `PIECE` presentations at one step."""
-    with h5netcdf.File(path, "w", rdcc_nbytes=0) as file:  # whole pieces are written: a cache would only copy them
+    with h5netcdf.File(path, "w") as file:
         file.dimensions = {"step": shape[0], "presentation": shape[1], "neuroid": shape[2]}
         for name, (dimension, values) in coords.items():
             _write_coordinate(file, name, dimension, values)

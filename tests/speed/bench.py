@@ -5,7 +5,6 @@ make bench                     about ten minutes, most of it compiling
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import plain_wide_resnet
 import torch
 
 from neurocnnf.architectures import build_model
-from neurocnnf.record import CHUNK, layer_sizes, prepare, record
+from neurocnnf.record import PIECE, layer_sizes, prepare, record
 from neurocnnf.stimuli import Stimuli
 
 ROUNDS = 7
@@ -83,19 +82,19 @@ def recording(n_images=256, n_steps=5):
     """Print what recording all layers at all steps adds to unrolling, beside what storing as many bytes alone costs."""
     model, stimuli = build_model("cnnf-fashion"), random_stimuli(n_images)
     images = prepare(stimuli.images, model)
-    zeros = np.zeros((CHUNK, (n_steps + 1) * sum(layer_sizes(model, model.layer_names).values())), np.float32)
+    piece = np.zeros((PIECE, sum(layer_sizes(model, model.layer_names).values())), np.float32)
+    n_pieces = (n_steps + 1) * n_images // PIECE
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recording"
 
         def fill_memory():
-            values = np.empty((n_images, zeros.shape[1]), np.float32)
-            for start in range(0, n_images, CHUNK):
-                values[start : start + CHUNK] = zeros
+            values = np.empty((n_pieces, *piece.shape), np.float32)
+            values[:] = piece
 
         def fill_file():
             with file.open("wb") as out:
-                for _ in range(0, n_images, CHUNK):
-                    out.write(zeros)
+                for _ in range(n_pieces):
+                    out.write(piece)
 
         functions = {
             "unroll": lambda: model.unroll(images, n_steps),
@@ -127,9 +126,15 @@ def measure_memory(form, n_images, n_steps):
     run = {"plain": plain_fashion.unroll, "ours": lambda m, x, n: m.unroll(x, n).logits, "record": record_to_file}[form]
     run(model, show(2), 2)
     images = show(n_images)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kilobytes()
     run(model, images, n_steps)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print((peak_kilobytes() - before) / 1024)
+
+
+def peak_kilobytes():
+    """Return this process's peak memory; Linux only, as getrusage's peak begins at that of the parent process."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1])
 
 
 def record_to_file(model, stimuli, n_steps):
