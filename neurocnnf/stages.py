@@ -77,10 +77,13 @@ def source_hash(folders: Iterable[Path]) -> str:
 
 def weights_hash(model) -> str:
     """Return one SHA-256 of the names, shapes, types and values of a model's weights (its ``state_dict``)."""
+    import torch  # only here: make runs this file without the environment's packages
+
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().numpy().tobytes())
+        # numpy has no bfloat16: the bytes are the same whatever they are called.
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
