@@ -65,15 +65,21 @@ def copy_groups(images: NDArray[np.uint8], near: float = 1.0) -> NDArray[np.int6
     NDArray
         int64 (presentation,): index of the first presentation of the same picture.
     """
-    flat = images.reshape(len(images), -1)
-    _, equal = np.unique(flat, axis=0, return_inverse=True)
+    _, equal = np.unique(images.reshape(len(images), -1), axis=0, return_inverse=True)
+    same = equal.ravel()[:, None] == equal.ravel()
+    if near < 1:
+        same |= _correlations(images) > near
+    _, group = connected_components(same)
+    _, first, member = np.unique(group, return_index=True, return_inverse=True)
+    return first[member]
+
+
+def _correlations(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return Pearson's r of each two pictures, small and in gray; 0 with one that is all of one gray."""
     size = min(SIZE, *images.shape[1:3])
     gray = torch.from_numpy(np.ascontiguousarray(images)).float().mean(-1)[:, None]
     small = F.adaptive_avg_pool2d(gray, size).flatten(1).double().numpy()
     small -= small.mean(axis=1, keepdims=True)
     length = np.linalg.norm(small, axis=1, keepdims=True)
     small = np.divide(small, length, out=np.zeros_like(small), where=length > 0)
-    same = equal.ravel()[:, None] == equal.ravel()
-    _, group = connected_components(same | (small @ small.T > near) if near < 1 else same)
-    _, first = np.unique(group, return_index=True)
-    return first[np.unique(group, return_inverse=True)[1]]
+    return small @ small.T
