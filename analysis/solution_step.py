@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.censored import restricted_means
-from analysis.readout import choose_layer, fit_readout, object_folds
+from benchmarks.readout import choose_layer, fit_readout, object_folds
 from neurocnnf.progress import Progress
 
 Rule = Literal["first", "stays"]

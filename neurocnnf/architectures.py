@@ -1,15 +1,19 @@
-"""The architectures of the paper, and a small one that trains in seconds."""
+"""The architectures of the paper, a small one that trains in seconds, and the controls on the same trunks."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from neurocnnf.lateral import LateralModel
+from neurocnnf.lesions import ShuffledCNNF, UngatedCNNF, UntiedCNNF
 from neurocnnf.levels import AverageLevel, ConvLevel, ConvPoolLevel, LinearLevel, ResidualLevel, StemLevel
 from neurocnnf.model import CNNF
+from neurocnnf.predictive import PredictiveModel
+from neurocnnf.unrolled import UnrolledModel
 
 Stack = tuple[dict[str, nn.Module], tuple[int, ...]]
 
@@ -47,56 +51,97 @@ def _wide_resnet(generator: torch.Generator, *, depth: int, widen: int, n_classe
     return levels, (0, *(k + 1 for k in range(1, n_blocks + 1)))
 
 
-# name -> (stack, image size, channels, the paper's feedback_to)
-ARCHITECTURES: dict[str, tuple[Callable[[torch.Generator], Stack], int, int, int]] = {
-    "fashion": (_fashion, 28, 1, 2),
-    "digits": (lambda g: _fashion(g, size=16, widths=(8, 16, 16, 32), hidden=(128, 64)), 16, 1, 2),
-    "wrn-40-2": (lambda g: _wide_resnet(g, depth=40, widen=2), 32, 3, 5),
-    "wrn-16-1": (lambda g: _wide_resnet(g, depth=16, widen=1), 32, 3, 2),
+class Trunk(NamedTuple):
+    """What all models of one trunk share."""
+
+    make_stack: Callable[[torch.Generator], Stack]
+    image_size: int
+    channels: int
+    papers_level: int  # feedback_to
+    blocks: tuple[str, ...]  # layers that end a block of convolutions
+
+
+_ENDS = ("block3", "block4")
+# Widths at which one sweep takes the multiply-adds of CNN-F's sweep and five steps; the linear levels stay.
+_WIDE = (56, 112, 120, 64)
+TRUNKS: dict[str, Trunk] = {
+    "fashion": Trunk(_fashion, 28, 1, 2, _ENDS),
+    "digits": Trunk(lambda g: _fashion(g, size=16, widths=(8, 16, 16, 32), hidden=(128, 64)), 16, 1, 2, _ENDS),
+    "wide-fashion": Trunk(lambda g: _fashion(g, widths=_WIDE), 28, 1, 2, _ENDS),
+    "wrn-40-2": Trunk(
+        lambda g: _wide_resnet(g, depth=40, widen=2), 32, 3, 5, tuple(f"group{i}_block6" for i in (1, 2, 3))
+    ),
+    "wrn-16-1": Trunk(
+        lambda g: _wide_resnet(g, depth=16, widen=1), 32, 3, 2, tuple(f"group{i}_block2" for i in (1, 2, 3))
+    ),
 }
-KINDS = {"cnnf": True, "cnn": False}
+KINDS: dict[str, type[UnrolledModel]] = {
+    "cnnf": CNNF,
+    "cnn": CNNF,
+    "lateral": LateralModel,
+    "predictive": PredictiveModel,
+    "untied": UntiedCNNF,
+    "ungated": UngatedCNNF,
+    "shuffled": ShuffledCNNF,
+}
+_PLAIN = ("fashion", "digits")  # trunks of plain convolutions
 
 
 def architecture_names() -> list[str]:
     """Return the names that `build_model` takes."""
-    return [f"{kind}-{trunk}" for kind in KINDS for trunk in ARCHITECTURES]
+    return [f"{kind}-{trunk}" for kind in KINDS for trunk in TRUNKS if _exists(kind, trunk)]
 
 
-def build_model(name: str, *, feedback_to: int | None = None, feedback_rate: float = 0.1, seed: int = 0) -> CNNF:
+def build_model(
+    name: str, *, feedback_to: int | None = None, feedback_rate: float | None = None, seed: int = 0
+) -> UnrolledModel:
     """Build an untrained model.
 
     Parameters
     ----------
     name
-        ``<kind>-<trunk>``: kind cnnf, or cnn for the feedforward control of the same trunk; trunk fashion, digits,
-        wrn-40-2 or wrn-16-1.
+        ``<kind>-<trunk>``. Kinds: cnnf; cnn, the feedforward control of the same trunk; the recurrent controls lateral
+        (`neurocnnf.lateral`), predictive (`neurocnnf.predictive`), untied, ungated and shuffled (`neurocnnf.lesions`).
+        Trunks: fashion, digits, wrn-40-2, wrn-16-1, and wide-fashion for a cnn that takes as many multiply-adds as
+        cnnf-fashion unrolled for five steps.
     feedback_to
         Level that is reconstructed, 0 = pixels; the paper's choice where not given (fashion 2, wrn-40-2 5).
     feedback_rate
         ρ; the paper's 0.1 where not given.
     seed
-        Of the initial weights. The same seed gives cnnf and cnn the same weights.
+        Of the initial weights. The same seed gives all kinds of one trunk the same weights.
 
     Raises
     ------
     ValueError
-        For an unknown name, level or rate.
+        For an unknown name, level or rate, or feedback of a model that has none to set.
     """
-    match = re.fullmatch(r"(cnnf|cnn)-(.+)", name) if isinstance(name, str) else None
-    if not match or match[2] not in ARCHITECTURES:
+    kind, _, trunk_name = name.partition("-") if isinstance(name, str) else ("", "", "")
+    if kind not in KINDS or trunk_name not in TRUNKS or not _exists(kind, trunk_name):
         raise ValueError(
             f"model: expected one of {', '.join(architecture_names())}, got {name!r}. "
             "Trained models are loaded with load_model."
         )
-    make_stack, size, channels, papers_level = ARCHITECTURES[match[2]]
-    levels, feedback_levels = make_stack(torch.Generator().manual_seed(seed))
-    return CNNF(
-        levels,
-        feedback_levels=feedback_levels,
-        feedback_to=papers_level if feedback_to is None else feedback_to,
-        feedback_rate=feedback_rate,
-        image_size=size,
-        channels=channels,
-        recurrent=KINDS[match[1]],
-        name=name,
-    )
+    trunk, make = TRUNKS[trunk_name], KINDS[kind]
+    levels, feedback_levels = trunk.make_stack(torch.Generator().manual_seed(seed))
+    options: dict[str, Any] = {
+        "image_size": trunk.image_size, "channels": trunk.channels, "recurrent": kind != "cnn", "name": name,
+    }  # fmt: skip
+    if issubclass(make, CNNF):
+        options |= {
+            "feedback_levels": feedback_levels,
+            "feedback_to": trunk.papers_level if feedback_to is None else feedback_to,
+            "feedback_rate": 0.1 if feedback_rate is None else feedback_rate,
+            "blocks": trunk.blocks,
+        }
+    elif feedback_to is not None or feedback_rate is not None:
+        raise ValueError(f"{name}: expected no feedback_to or feedback_rate, which it has no use for. Leave them out.")
+    if make is UntiedCNNF:
+        options["backward_levels"], _ = trunk.make_stack(torch.Generator().manual_seed(seed + 1))
+    return make(levels, **options)
+
+
+def _exists(kind: str, trunk: str) -> bool:
+    if trunk == "wide-fashion":
+        return kind == "cnn"
+    return trunk in _PLAIN or kind in ("cnnf", "cnn", "untied", "shuffled")

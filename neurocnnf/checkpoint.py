@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save
 
 from neurocnnf.architectures import build_model
-from neurocnnf.model import CNNF
 from neurocnnf.stages import file_hash, write_atomically
+from neurocnnf.unrolled import UnrolledModel
 
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -20,7 +20,7 @@ def list_models() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
 
 
-def load_model(name: str | Path) -> CNNF:
+def load_model(name: str | Path) -> UnrolledModel:
     """Load a trained model, with its card in ``model.card``.
 
     Parameters
@@ -30,7 +30,7 @@ def load_model(name: str | Path) -> CNNF:
 
     Returns
     -------
-    CNNF
+    UnrolledModel
         In float32, in evaluation.
 
     Raises
@@ -53,7 +53,7 @@ def load_model(name: str | Path) -> CNNF:
     return model.eval()
 
 
-def save_model(model: CNNF, path: Path, card: dict) -> None:
+def save_model(model: UnrolledModel, path: Path, card: dict) -> None:
     """Write ``<path>.safetensors`` in half precision and its card ``<path>.json``.
 
     Parameters
@@ -76,7 +76,7 @@ def save_model(model: CNNF, path: Path, card: dict) -> None:
     write_atomically(path.with_suffix(".json"), (json.dumps({**architecture, **card}, indent=1) + "\n").encode())
 
 
-def round_to_half(model: CNNF) -> CNNF:
+def round_to_half(model: UnrolledModel) -> UnrolledModel:
     """Round the weights, in place, to what a checkpoint keeps, so that what is measured is what is shipped."""
     with torch.no_grad():
         for parameter in model.parameters():

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from neurocnnf.degradations import DEGRADATION_LEVELS, degrade
 from neurocnnf.images import load_training_set, to_model_range
-from neurocnnf.model import CNNF
 from neurocnnf.progress import Progress
+from neurocnnf.unrolled import UnrolledModel
 
 REPORTED = ("noise", "blur", "occlusion")
 N_DEGRADED = 2000
@@ -27,7 +27,7 @@ def conditions() -> Iterator[tuple[str, float]]:
 
 
 def evaluate_on(
-    model: CNNF,
+    model: UnrolledModel,
     data: str,
     n_steps: int = 5,
     *,
@@ -72,7 +72,7 @@ def evaluate_on(
 
 
 def accuracy_by_step(
-    model: CNNF,
+    model: UnrolledModel,
     images: Tensor,
     labels: Tensor,
     n_steps: int = 5,
@@ -87,7 +87,7 @@ def accuracy_by_step(
     Parameters
     ----------
     model
-        A CNN-F, unrolled for `n_steps`, or a feedforward control, which is swept once.
+        A recurrent model, unrolled for `n_steps`, or a feedforward control, which is swept once; on any device.
     images, labels
         Test set: (image, channel, y, x) in [-1, 1], and (image,).
     n_steps
@@ -109,6 +109,7 @@ def accuracy_by_step(
     steps = n_steps if model.recurrent else 0
     few = min(n_degraded or len(images), len(images))
     todo = [(kind, level, len(images) if kind == "clean" else few) for kind, level in conditions()]
+    weight = next(model.parameters())
     total, done, rows = sum(n for _, _, n in todo), 0, []
     for number, (kind, level, n) in enumerate(todo, start=1):
         # A generator per condition, so that each sees the same noise whatever else is measured.
@@ -117,8 +118,8 @@ def accuracy_by_step(
         for x, y in zip(images[:n].split(BATCH), labels[:n].split(BATCH), strict=True):
             seen = x if kind == "clean" else degrade(x, kind, level, generator)
             with torch.no_grad():
-                answers = model.unroll(seen, steps, compiled=compiled, chunk=BATCH).logits.argmax(-1)
-            correct += (answers == y).sum(1)
+                logits = model.unroll(seen.to(weight), steps, compiled=compiled, chunk=BATCH).logits
+            correct += (logits.argmax(-1).cpu() == y).sum(1)
             done += len(x)
             if progress:
                 progress(model.name, done, total)

@@ -19,7 +19,24 @@ def stepwise_cross_entropy(logits: Sequence[Tensor], labels: Tensor) -> Tensor:
     labels
         (image,), int64.
     """
-    return torch.stack([F.cross_entropy(step, labels) for step in logits]).mean()
+    return torch.stack([F.cross_entropy(_precise(step), labels) for step in logits]).mean()
+
+
+def adversarial_cross_entropy(logits: Sequence[Tensor], labels: Tensor, clean_weight: float) -> Tensor:
+    """Return the mean over steps of (λ CE(clean) + CE(adversarial)) / 2 (Huang et al. 2020, the authors' scripts).
+
+    Parameters
+    ----------
+    logits
+        One (image, class) per step: first the clean images, then as many adversarial ones made of them.
+    labels
+        (image,), int64, of the clean images.
+    clean_weight
+        λ_clean.
+    """
+    n = len(labels)
+    clean = stepwise_cross_entropy([step[:n] for step in logits], labels)
+    return (clean_weight * clean + stepwise_cross_entropy([step[n:] for step in logits], labels)) / 2
 
 
 def reconstruction_error(reconstructions: Sequence[Tensor], feature: Tensor) -> Tensor:
@@ -33,4 +50,9 @@ def reconstruction_error(reconstructions: Sequence[Tensor], feature: Tensor) -> 
         The feature there in the feedforward sweep. It is a target: no gradient flows into it, or the network could
         make its features easier to reconstruct by making them empty.
     """
-    return torch.stack([F.mse_loss(r, feature.detach()) for r in reconstructions]).mean()
+    return torch.stack([F.mse_loss(_precise(r), _precise(feature.detach())) for r in reconstructions]).mean()
+
+
+def _precise(x: Tensor) -> Tensor:
+    # Sums over many images lose too much in bfloat16.
+    return x.float() if x.dtype == torch.bfloat16 else x

@@ -7,6 +7,23 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
+class Attack:
+    """How the adversarial half of a batch is made: `neurocnnf.attacks.pgd` through the feedforward sweep.
+
+    Attributes
+    ----------
+    epsilon, step_size
+        On images in [-1, 1].
+    n_attack_steps
+        Number of gradients.
+    """
+
+    epsilon: float
+    step_size: float
+    n_attack_steps: int = 7
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How one model is trained.
 
@@ -30,6 +47,16 @@ class Recipe:
         batches: linear from 25 % to 0.
     reconstruction_weight
         Of the reconstruction error in the loss; λ_mse of Huang et al. (2020), supplement C.
+    reconstructed
+        "feature": the error of the reconstruction at `feedback_to`; "blocks": the mean over the model's
+        `predicted_layers`, as the authors' scripts have it.
+    attack
+        Where given, each batch of the second part is doubled by adversarial images, and the reconstruction of those is
+        compared with the clean features.
+    clean_weight
+        λ_clean, of the clean half of such a batch.
+    optimiser
+        "adamw", or "sgd" with momentum 0.9 and a learning rate that decays polynomially (power 0.9), the authors'.
     """
 
     model: str
@@ -45,6 +72,10 @@ class Recipe:
     weight_decay: float = 0.02
     reconstruction_weight: float = 0.1
     gradient_clip: float = 1.0
+    reconstructed: str = "feature"
+    attack: Attack | None = None
+    clean_weight: float = 1.0
+    optimiser: str = "adamw"
 
     @property
     def batches(self) -> int:
@@ -64,6 +95,8 @@ class Recipe:
 
     def rate(self, batch: int) -> float:
         """Return the learning rate of one optimiser step."""
+        if self.optimiser == "sgd":
+            return self.learning_rate * (1 - batch / self.batches) ** 0.9
         if batch < self.feedforward_batches:
             warm = min(1.0, (batch + 1) / 100)
             return self.learning_rate * warm * (1 - 0.6 * batch / self.feedforward_batches)
@@ -74,19 +107,51 @@ class Recipe:
 _MNIST = Recipe("cnnf-fashion", "mnist", "shift", 420, 600, 5)
 _CIFAR_GRAY = Recipe("cnnf-fashion", "cifar-gray", "flip", 1600, 2600, 5, drawn_batches=1400)
 _DIGITS = Recipe("cnnf-digits", "digits", "shift", 600, 1000, 5, batch_size=64)
+# Wide ResNets begin with 15 epochs, and take 6 more with the paper's two passes, of adversarial images or none.
+_CIFAR10 = Recipe(
+    "cnnf-wrn-40-2", "cifar10", "crop-flip", 2925, 1170, 2, drawn_batches=585, batch_size=256, feedback_batch_size=256,
+    learning_rate=3e-3, weight_decay=0.05,
+)  # fmt: skip
+_FASHION_ATTACK, _CIFAR_ATTACK = Attack(0.2, 0.071), Attack(0.063, 0.02)
+# The authors' scripts for Fashion-MNIST: 200 epochs of 256 images from scratch.
+_PAPER = Recipe(
+    "cnnf-fashion", "fashion-mnist", "none", 0, 46800, 1, feedback_batch_size=256, learning_rate=0.05,
+    weight_decay=5e-4, gradient_clip=0.5, reconstructed="blocks", attack=_FASHION_ATTACK, clean_weight=0.1,
+    optimiser="sgd",
+)  # fmt: skip
+_BASES = {
+    "mnist": _MNIST,
+    "cifar-gray": _CIFAR_GRAY,
+    "digits": _DIGITS,
+    "cifar10": _CIFAR10,
+    "mnist-adversarial": replace(
+        _MNIST, n_steps=1, feedback_batches=1880, feedback_batch_size=128, reconstructed="blocks",
+        attack=_FASHION_ATTACK, clean_weight=0.1,
+    ),
+    "cifar10-adversarial": replace(
+        _CIFAR10, reconstructed="blocks", attack=_CIFAR_ATTACK, clean_weight=0.05, drawn_batches=300
+    ),
+    "fashion-mnist-adversarial": _PAPER,
+}  # fmt: skip
+_CONTROLS = ("lateral", "predictive", "untied", "ungated", "shuffled")
 
 
-def _control(recipe: Recipe) -> Recipe:
-    return replace(recipe, model=recipe.model.replace("cnnf-", "cnn-"), n_steps=0)
+def _of_kind(kind: str, recipe: Recipe) -> Recipe:
+    """Return the recipe of another model on the same trunk; all else stays as it is."""
+    trunk = recipe.model.partition("-")[2]
+    if kind == "wide":
+        return replace(recipe, model=f"cnn-wide-{trunk}", n_steps=0, drawn_batches=0)
+    if kind == "cnn":
+        return replace(recipe, model=f"cnn-{trunk}", n_steps=0, drawn_batches=0)
+    return replace(
+        recipe, model=f"{kind}-{trunk}", reconstructed="blocks" if kind == "predictive" else recipe.reconstructed
+    )
 
 
 RECIPES: dict[str, Recipe] = {
-    "cnnf-mnist": _MNIST,
-    "cnn-mnist": _control(_MNIST),
-    "cnnf-cifar-gray": _CIFAR_GRAY,
-    "cnn-cifar-gray": _control(_CIFAR_GRAY),
-    "cnnf-digits": _DIGITS,
-    "cnn-digits": _control(_DIGITS),
+    f"{kind}-{base}": _of_kind(kind, recipe)
+    for base, recipe in _BASES.items()
+    for kind in ("cnnf", "cnn", *(("wide", *_CONTROLS) if base in ("mnist", "cifar-gray") else ()))
 }
 
 

@@ -17,10 +17,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from neurocnnf.clock import StepClock
-from neurocnnf.model import CNNF
 from neurocnnf.progress import Progress
 from neurocnnf.stages import package_versions, weights_hash, write_atomically
 from neurocnnf.stimuli import ImageArray, Stimuli
+from neurocnnf.unrolled import UnrolledModel
 from neurocnnf.validation import check_n_steps
 
 # ITU-R 601 luma, as PIL's "L".
@@ -33,7 +33,7 @@ Blocks = Iterable[tuple[int, slice, Mapping[str, NDArray[np.float32]]]]
 
 
 def record(
-    model: CNNF,
+    model: UnrolledModel,
     stimuli: Stimuli,
     layers: Sequence[str] | None = None,
     n_steps: int = 5,
@@ -101,7 +101,7 @@ def record(
 
 
 def each_layer(
-    model: CNNF, stimuli: Stimuli, layers: Sequence[str], n_steps: int, progress: Progress | None = None
+    model: UnrolledModel, stimuli: Stimuli, layers: Sequence[str], n_steps: int, progress: Progress | None = None
 ) -> dict[str, NDArray[np.float32]]:
     """Return layer -> float32 (step, presentation, unit), all in memory: the form that scoring wants."""
     check_n_steps(n_steps, model)
@@ -115,7 +115,7 @@ def each_layer(
 
 
 def stream(
-    model: CNNF, stimuli: Stimuli, layers: Sequence[str], n_steps: int, progress: Progress | None = None
+    model: UnrolledModel, stimuli: Stimuli, layers: Sequence[str], n_steps: int, progress: Progress | None = None
 ) -> Iterator[tuple[int, slice, dict[str, NDArray[np.float32]]]]:
     """Yield (step, presentations, layer -> (presentation, unit)) in chunks of presentations.
 
@@ -136,7 +136,7 @@ def stream(
                 progress("record", rows.stop, len(stimuli))
 
 
-def prepare(images: NDArray[np.uint8], model: CNNF) -> torch.Tensor:
+def prepare(images: NDArray[np.uint8], model: UnrolledModel) -> torch.Tensor:
     """Bring uint8 images (image, y, x, channel) to a model's size, colours and range [-1, 1].
 
     Colour becomes luma (ITU-R 601) for a gray model, gray is repeated for a colour model; resizing is bilinear with
@@ -165,7 +165,7 @@ def prepare(images: NDArray[np.uint8], model: CNNF) -> torch.Tensor:
     return (x / 127.5 - 1).clamp(-1, 1).to(weight)
 
 
-def layer_sizes(model: CNNF, layers: Sequence[str]) -> dict[str, int]:
+def layer_sizes(model: UnrolledModel, layers: Sequence[str]) -> dict[str, int]:
     """Return layer -> number of units."""
     weight = next(model.parameters())
     blank = torch.zeros(1, model.channels, model.image_size, model.image_size).to(weight)
@@ -218,7 +218,7 @@ def _coordinates(
     return coords
 
 
-def _provenance(model: CNNF, stimuli: Stimuli, n_steps: int) -> dict[str, Any]:
+def _provenance(model: UnrolledModel, stimuli: Stimuli, n_steps: int) -> dict[str, Any]:
     return {
         "model": model.name,
         "weights_sha256": weights_hash(model),

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import torch
+from safetensors.torch import load_file, save
 from torch.utils.flop_counter import FlopCounterMode
 
 from neurocnnf.architectures import build_model
 from neurocnnf.checkpoint import SHIPPED, round_to_half, save_model
-from neurocnnf.evaluate import N_DEGRADED, evaluate_on
+from neurocnnf.evaluate import evaluate_on
 from neurocnnf.images import training_set_provenance
-from neurocnnf.model import CNNF
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Recipe, find_recipe
-from neurocnnf.stages import run_stage, weights_hash, write_atomically
+from neurocnnf.stages import weights_hash, write_atomically
+from neurocnnf.unrolled import UnrolledModel
 
 CARD_STEPS = 5
+WEIGHTS = "weights.safetensors"
 
 
 def ship(
@@ -37,8 +40,7 @@ def ship(
     recipe_name
         One of `neurocnnf.recipes.RECIPES`.
     runs
-        Folders that `train` wrote, one per seed, seed 0 first. Each keeps its ``accuracy.csv``: a run that has
-        been evaluated is not evaluated again.
+        Folders that `train` wrote, one per seed, seed 0 first; each is finished (`finish_run`) if it is not yet.
     folder
         Where ``<recipe>.safetensors`` and ``<recipe>.json`` go.
     compiled, progress
@@ -52,62 +54,84 @@ def ship(
     Raises
     ------
     ValueError
-        If a run is missing or not finished.
+        If a run is missing or not finished, or its recipe has changed since.
     """
     recipe = find_recipe(recipe_name)
-    models = [load_run(run, recipe) for run in runs]
-    tables = []
-    for seed, (run, model) in enumerate(zip(runs, models, strict=True)):
-        model.name = recipe_name
-        tables.append(evaluate_run(run, model, recipe, compiled, progress).assign(seed=seed))
-    models[0].name = recipe.model
+    finished = [finish_run(recipe_name, run, compiled=compiled, progress=progress) for run in runs]
+    tables = [pd.read_csv(run / "accuracy.csv").assign(seed=seed) for seed, run in enumerate(runs)]
+    model = build_model(recipe.model)
+    model.load_state_dict({key: value.float() for key, value in load_file(runs[0] / WEIGHTS).items()})
     path = folder / f"{recipe_name}.safetensors"
-    states = [_read_state(run) for run in runs]
-    save_model(models[0], path, _card(recipe_name, recipe, models[0], states, pd.concat(tables)))
+    save_model(model, path, _card(recipe_name, recipe, model, finished, pd.concat(tables)))
     return path
 
 
-def load_run(run: Path, recipe: Recipe) -> CNNF:
-    """Return a finished run's model, its weights rounded to the half precision that is shipped."""
-    state = _read_state(run)
-    if state["done"] != recipe.batches:
-        raise ValueError(
-            f"{run}: expected a run of {recipe.batches} batches, got {state['done']}. Let `neurocnnf train` finish it."
-        )
-    model = build_model(recipe.model)
-    model.load_state_dict(state["model"])
-    return round_to_half(model).eval()
+def finish_run(
+    recipe_name: str, run: Path, *, device: str = "cpu", compiled: bool = False, progress: Progress | None = None
+) -> dict:
+    """Write a run's final weights and its accuracy by step beside its state; what `ship` needs of a run.
+
+    What is measured are the weights as they are shipped, rounded to half precision. A run that has been finished is
+    left as it is: its ``state.pt`` is no longer needed, so that runs can be brought from another machine.
+
+    Parameters
+    ----------
+    recipe_name, compiled, progress
+        As in `ship`.
+    run
+        Folder that `train` wrote.
+    device
+        Where to evaluate.
+
+    Returns
+    -------
+    dict
+        Recipe, machine, seconds of training, and the weights' hash.
+    """
+    recipe, note = find_recipe(recipe_name), run / "finished.json"
+    if not note.exists():
+        state = _read_state(run)
+        if state["done"] != recipe.batches:
+            raise ValueError(
+                f"{run}: expected a run of {recipe.batches} batches, got {state['done']}. "
+                "Let `neurocnnf train` finish it."
+            )
+        model = build_model(recipe.model)
+        model.load_state_dict(state["model"])
+        model = round_to_half(model).eval().to(device)
+        model.name = recipe_name
+        table = evaluate_on(model, recipe.data, CARD_STEPS, compiled=compiled, progress=progress)
+        write_atomically(run / "accuracy.csv", table.to_csv(index=False, lineterminator="\n").encode())
+        half = {key: value.half().contiguous().cpu() for key, value in model.state_dict().items()}
+        write_atomically(run / WEIGHTS, save(half))
+        summary = {
+            "recipe": repr(recipe),
+            "machine": state["machine"],
+            "seconds": state["seconds"],
+            "weights": weights_hash(model.cpu()),
+        }
+        write_atomically(note, (json.dumps(summary, indent=1) + "\n").encode())
+    summary = json.loads(note.read_text())
+    if summary["recipe"] != repr(recipe):
+        raise ValueError(f"{run}: expected a run of {recipe}, got one of {summary['recipe']}. Train it anew.")
+    return summary
 
 
 def _read_state(run: Path) -> dict:
     path = run / "state.pt"
-    return torch.load(path, weights_only=True) if path.exists() else {"done": 0}
+    return torch.load(path, weights_only=True, map_location="cpu") if path.exists() else {"done": 0}
 
 
-def evaluate_run(
-    run: Path, model: CNNF, recipe: Recipe, compiled: bool = False, progress: Progress | None = None
-) -> pd.DataFrame:
-    """Return a run's accuracy by step, measured once and kept in ``<run>/accuracy.csv``."""
-    out = run / "accuracy.csv"
-
-    def write() -> list[Path]:
-        table = evaluate_on(model, recipe.data, CARD_STEPS, compiled=compiled, progress=progress)
-        return [write_atomically(out, table.to_csv(index=False, lineterminator="\n").encode())]
-
-    inputs = {"weights": weights_hash(model), "n_steps": str(CARD_STEPS), "n_degraded": str(N_DEGRADED)}
-    run_stage(out, inputs, write)
-    return pd.read_csv(out)
-
-
-def multiply_adds(model: CNNF, n_steps: int) -> int:
+def multiply_adds(model: UnrolledModel, n_steps: int) -> int:
     """Count the multiply-adds of convolutions and matrix products while one image is unrolled for `n_steps`."""
-    image = torch.zeros(1, model.channels, model.image_size, model.image_size)
+    # Two images, since shuffled feedback is exchanged between them; two operations per multiply-add.
+    images = torch.zeros(2, model.channels, model.image_size, model.image_size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.unroll(image, n_steps)
-    return counter.get_total_flops() // 2
+        model.unroll(images, n_steps)
+    return counter.get_total_flops() // 4
 
 
-def _card(name: str, recipe: Recipe, model: CNNF, states: Sequence[dict], accuracy: pd.DataFrame) -> dict:
+def _card(name: str, recipe: Recipe, model: UnrolledModel, states: Sequence[dict], accuracy: pd.DataFrame) -> dict:
     by_step = accuracy[accuracy["degradation"] == "clean"].groupby("step")["accuracy"]
     return {
         "name": name,

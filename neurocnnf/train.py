@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import csv
+import functools
 import math
+import os
 import platform
 import time
 from pathlib import Path
@@ -12,14 +15,17 @@ import torch
 from torch import Tensor
 
 from neurocnnf.architectures import build_model
+from neurocnnf.attacks import pgd
 from neurocnnf.augmentation import augment
-from neurocnnf.losses import reconstruction_error, stepwise_cross_entropy
-from neurocnnf.model import CNNF
+from neurocnnf.losses import adversarial_cross_entropy, reconstruction_error, stepwise_cross_entropy
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Recipe, find_recipe
+from neurocnnf.unrolled import PIXELS, UnrolledModel
 
 SAVE_EVERY = 50  # batches
-LOG_COLUMNS = ("batch", "n_steps", "loss", "reconstruction_error", "accuracy", "learning_rate", "seconds")
+LOG_COLUMNS = (
+    "batch", "n_steps", "loss", "reconstruction_error", "accuracy", "accuracy_by_step", "learning_rate", "seconds",
+)  # fmt: skip
 
 
 def train(
@@ -28,9 +34,11 @@ def train(
     out: Path,
     *,
     compiled: bool = False,
+    device: str = "cpu",
+    half: bool = False,
     progress: Progress | None = None,
     data: tuple[Tensor, Tensor] | None = None,
-) -> CNNF:
+) -> UnrolledModel:
     """Train, or go on with training, one model.
 
     Parameters
@@ -41,10 +49,14 @@ def train(
         Of the weights, the order of the images and the augmentation.
     out
         Folder for ``state.pt`` (written every 50 batches; training goes on from it) and ``log.csv``. The feedforward
-        part, which a CNN-F and its control share, is left beside it in ``<out>/../trunk-<key>-<seed>.pt`` and reused
+        part, which all models of one trunk share, is left beside it in ``<out>/../trunk-<key>-<seed>.pt`` and reused
         by recipes with the same feedforward part (`Recipe.feedforward_key`).
     compiled
         Use ``torch.compile``: faster, after a minute of compiling. Weights then differ in the last bits.
+    device
+        "cpu" or "cuda". Weights then differ in the last bits, too.
+    half
+        Compute in bfloat16, keep and update the weights in float32. Pays off on a GPU.
     progress
         Called with (recipe, batches done, all batches).
     data
@@ -60,21 +72,24 @@ def train(
     recipe = find_recipe(recipe_name)
     out.mkdir(parents=True, exist_ok=True)
     images, labels = load_training_tensors(recipe.data) if data is None else data
-    model = build_model(recipe.model, seed=seed)
-    optimiser = torch.optim.AdamW(
-        model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    images, labels = images.to(device), labels.to(device)
+    model = build_model(recipe.model, seed=seed).to(device)
+    if device != "cpu":
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     trunk = out.parent / f"trunk-{recipe.feedforward_key()}-{seed}.pt"
     _check_same_run(out, f"{recipe}, seed {seed}\n")
-    done, seconds = _resume(model, optimiser, [out / "state.pt", trunk])
+    optimiser, done, seconds = _resume(model, recipe, [out / "state.pt", trunk])
     _forget(out / "log.csv", done)
+    worker = copy.deepcopy(model).to(torch.bfloat16) if half else model
     started = time.monotonic() - seconds
     for batch in range(done, recipe.batches):
-        loss = train_batch(model, optimiser, recipe, images, labels, seed, batch, compiled)
+        if batch == recipe.feedforward_batches:
+            _add_recurrence(optimiser, model)
+        loss = train_batch(model, optimiser, recipe, images, labels, seed, batch, compiled, worker)
         seconds = round(time.monotonic() - started, 2)
         _log(out / "log.csv", {"batch": batch, **loss, "seconds": seconds})
         if batch + 1 == recipe.feedforward_batches:
-            _save(trunk, model, optimiser, batch + 1, seconds)
+            _save(trunk, model, optimiser, batch + 1, seconds, trunk_only=True)
         if (batch + 1) % SAVE_EVERY == 0 or batch + 1 == recipe.batches:
             _save(out / "state.pt", model, optimiser, batch + 1, seconds)
         if progress:
@@ -91,7 +106,7 @@ def load_training_tensors(name: str, split: str = "train") -> tuple[Tensor, Tens
 
 
 def train_batch(
-    model: CNNF,
+    model: UnrolledModel,
     optimiser: torch.optim.Optimizer,
     recipe: Recipe,
     images: Tensor,
@@ -99,42 +114,102 @@ def train_batch(
     seed: int,
     batch: int,
     compiled: bool = False,
-) -> dict[str, float]:
-    """Take one optimiser step; what it sees depends on (seed, batch) alone, so that training can stop anywhere."""
+    worker: UnrolledModel | None = None,
+) -> dict[str, float | str]:
+    """Take one optimiser step; what it sees depends on (seed, batch) alone, so that training can stop anywhere.
+
+    The gradient is computed by `worker`, a copy of `model` in another precision, where there is one.
+    """
+    worker = model if worker is None else worker
     for group in optimiser.param_groups:
         group["lr"] = recipe.rate(batch)
+    _copy_weights(model, worker)
     generator = torch.Generator().manual_seed(seed * 1_000_003 + batch)
-    index = _batch_index(len(images), recipe, seed, batch)
-    seen, answers = augment(images[index], recipe.augmentation, generator), labels[index]
-    feedback = batch >= recipe.feedforward_batches and recipe.n_steps > 0
-    n_steps = recipe.n_steps if feedback else 0
-    if feedback and batch - recipe.feedforward_batches < recipe.drawn_batches:
+    index = _batch_index(len(images), recipe, seed, batch).to(images.device)
+    seen, answers = augment(images[index], recipe.augmentation, generator).to(worker.dtype), labels[index]
+    second = batch >= recipe.feedforward_batches
+    n_steps = recipe.n_steps if second else 0
+    if n_steps and batch - recipe.feedforward_batches < recipe.drawn_batches:
         n_steps = int(torch.randint(1, n_steps + 1, (), generator=generator))
 
-    target = model.reconstructed_layer
-    outs = list(model.steps(seen, n_steps, layers=(target,) if target else (), compiled=compiled))
-    loss = cross_entropy = stepwise_cross_entropy([o.logits for o in outs], answers)
-    error = torch.zeros(())
-    if feedback:
-        feature = outs[0].activations[target] if target else seen
-        error = reconstruction_error([o.reconstruction for o in outs[1:] if o.reconstruction is not None], feature)
-        loss = cross_entropy + recipe.reconstruction_weight * error
-    if not math.isfinite(loss.item()):
+    n_clean, attack = len(seen), recipe.attack if second else None
+    if attack:
+        seen = torch.cat([seen, _attack(worker, seen, answers, attack, generator, compiled)])
+    wanted = _reconstructed(worker, recipe) if n_steps else ()
+    layers = tuple(name for name in wanted if name != PIXELS)
+    outs = list(worker.steps(seen, n_steps, layers=layers, predictions=bool(wanted), compiled=compiled))
+    logits = [o.logits for o in outs]
+    if attack:
+        loss = adversarial_cross_entropy(logits, answers, recipe.clean_weight)
+    else:
+        loss = stepwise_cross_entropy(logits, answers)
+    error = torch.zeros((), device=seen.device)
+    if wanted:
+        # Of the adversarial images, where there are some: they are to be reconstructed as the clean ones.
+        first = n_clean if attack else 0
+        features = {name: (seen if name == PIXELS else outs[0].activations[name])[:n_clean] for name in wanted}
+        errors = [
+            reconstruction_error([o.predictions[name][first:] for o in outs[1:]], features[name]) for name in wanted
+        ]
+        error = torch.stack(errors).mean()
+        loss = loss + recipe.reconstruction_weight * error
+
+    optimiser.zero_grad()
+    worker.zero_grad()
+    loss.backward()
+    if worker is not model:
+        for ours, theirs in zip(model.parameters(), worker.parameters(), strict=True):
+            ours.grad = None if theirs.grad is None else torch.empty_like(ours).copy_(theirs.grad)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
+    accuracies = [(step.argmax(-1)[:n_clean] == answers).float().mean() for step in logits]
+    # One transfer from the device for all that is logged.
+    value, squares, *correct = torch.stack([loss.detach(), error.detach(), *accuracies]).tolist()
+    if not math.isfinite(value):
         raise FloatingPointError(
-            f"batch {batch}: expected a finite loss, got {loss.item()}. Lower the recipe's learning_rate; the state "
+            f"batch {batch}: expected a finite loss, got {value}. Lower the recipe's learning_rate; the state "
             "before this batch is kept."
         )
-    optimiser.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
     optimiser.step()
     return {
         "n_steps": n_steps,
-        "loss": round(loss.item(), 5),
-        "reconstruction_error": round(error.item(), 5),
-        "accuracy": round((outs[-1].logits.argmax(-1) == answers).float().mean().item(), 5),
+        "loss": round(value, 5),
+        "reconstruction_error": round(squares, 5),
+        "accuracy": round(correct[-1], 5),
+        "accuracy_by_step": " ".join(f"{c:.4f}" for c in correct),
         "learning_rate": recipe.rate(batch),
     }
+
+
+def make_optimiser(model: UnrolledModel, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser, of the trunk's weights alone; `train` adds the recurrence's own after its part."""
+    trunk = list(model.levels.parameters())
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(trunk, recipe.learning_rate, momentum=0.9, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(trunk, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+
+
+def _add_recurrence(optimiser: torch.optim.Optimizer, model: UnrolledModel) -> None:
+    own = [p for name, p in model.named_parameters() if not name.startswith("levels.")]
+    if own:
+        optimiser.add_param_group({"params": own})
+
+
+def _copy_weights(model: UnrolledModel, worker: UnrolledModel) -> None:
+    if worker is not model:
+        with torch.no_grad():
+            torch._foreach_copy_(list(worker.parameters()), list(model.parameters()))
+
+
+def _attack(worker, seen, answers, attack, generator, compiled) -> Tensor:
+    return pgd(
+        worker, seen, answers, epsilon=attack.epsilon, step_size=attack.step_size,
+        n_attack_steps=attack.n_attack_steps, generator=generator, compiled=compiled,
+    )  # fmt: skip
+
+
+def _reconstructed(model: UnrolledModel, recipe: Recipe) -> tuple[str, ...]:
+    """Name what the reconstruction error is taken of; nothing, for a model that does not reconstruct."""
+    return model.predicted_layers if recipe.reconstructed == "blocks" else model.predicted_layers[:1]
 
 
 def _batch_index(n_images: int, recipe: Recipe, seed: int, batch: int) -> Tensor:
@@ -142,8 +217,13 @@ def _batch_index(n_images: int, recipe: Recipe, seed: int, batch: int) -> Tensor
     second = batch >= recipe.feedforward_batches
     batch_size = recipe.batch_size_at(batch)
     epoch, position = divmod(batch - second * recipe.feedforward_batches, n_images // batch_size)
-    generator = torch.Generator().manual_seed((seed * 2 + second) * 7919 + epoch)
-    return torch.randperm(n_images, generator=generator)[position * batch_size : (position + 1) * batch_size]
+    order = _permutation(n_images, (seed * 2 + second) * 7919 + epoch)
+    return order[position * batch_size : (position + 1) * batch_size]
+
+
+@functools.lru_cache(maxsize=1)
+def _permutation(n: int, seed: int) -> Tensor:
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))
 
 
 def _check_same_run(out: Path, run: str) -> None:
@@ -156,28 +236,44 @@ def _check_same_run(out: Path, run: str) -> None:
     note.write_text(run)
 
 
-def _save(path: Path, model: CNNF, optimiser: torch.optim.Optimizer, done: int, seconds: float) -> None:
-    partial = path.with_suffix(".partial")
-    machine = f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
+def _machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
+
+
+def _save(
+    path: Path, model: UnrolledModel, optimiser: torch.optim.Optimizer, done: int, seconds: float, trunk_only=False
+) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.partial")  # two runs may leave the same trunk at once
+    weights = {k: v for k, v in model.state_dict().items() if not trunk_only or k.startswith("levels.")}
     state = {
         "done": done,
         "seconds": seconds,
-        "machine": machine,
-        "model": model.state_dict(),
+        "machine": _machine(next(model.parameters()).device),
+        "model": weights,
         "optimiser": optimiser.state_dict(),
     }
     torch.save(state, partial)
     partial.replace(path)
 
 
-def _resume(model: CNNF, optimiser: torch.optim.Optimizer, paths: list[Path]) -> tuple[int, float]:
+def _resume(model: UnrolledModel, recipe: Recipe, paths: list[Path]) -> tuple[torch.optim.Optimizer, int, float]:
+    optimiser = make_optimiser(model, recipe)
     for path in paths:
         if path.exists():
-            state = torch.load(path, weights_only=True)
-            model.load_state_dict(state["model"])
+            state = torch.load(path, weights_only=True, map_location=next(model.parameters()).device)
+            # A trunk that another model left lacks what the recurrence adds: that begins as it was built.
+            model.load_state_dict({**model.state_dict(), **state["model"]})
+            if state["done"] > recipe.feedforward_batches:
+                _add_recurrence(optimiser, model)
             optimiser.load_state_dict(state["optimiser"])
-            return state["done"], state["seconds"]
-    return 0, 0.0
+            for parameter, kept in optimiser.state.items():
+                for name, value in kept.items():
+                    if value.shape == parameter.shape:  # in the parameter's memory order, which is the device's
+                        kept[name] = torch.empty_like(parameter).copy_(value)
+            return optimiser, state["done"], state["seconds"]
+    return optimiser, 0, 0.0
 
 
 def _forget(path: Path, done: int) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from neurocnnf.validation import check_layers, check_step
 
 if TYPE_CHECKING:
-    from neurocnnf.model import CNNF
+    from neurocnnf.unrolled import UnrolledModel
 
 
 class Trajectory:
@@ -28,7 +28,7 @@ class Trajectory:
         The images looked at, (image, channel, y, x).
     """
 
-    def __init__(self, model: CNNF, images: Tensor, logits: Tensor, *, compiled: bool, chunk: int):
+    def __init__(self, model: UnrolledModel, images: Tensor, logits: Tensor, *, compiled: bool, chunk: int):
         self.logits, self.images = logits, images
         self._model, self._compiled, self._chunk = model, compiled, chunk
         self._weights_version = self._read_weights_version()

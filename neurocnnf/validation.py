@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from neurocnnf.model import CNNF
+    from neurocnnf.unrolled import UnrolledModel
 
 # Room for what arithmetic does to images scaled to exactly [-1, 1].
 RANGE_TOLERANCE = 1e-4
 
 
-def check_images(images: Tensor, model: CNNF) -> None:
+def check_images(images: Tensor, model: UnrolledModel) -> None:
     """Raise unless `images` are (image, channel, y, x) of the model's size, type and device, finite, in [-1, 1]."""
     expected = f"(image, {model.channels}, {model.image_size}, {model.image_size})"
     if not isinstance(images, Tensor):
@@ -71,7 +71,7 @@ def check_chunk(chunk: int) -> int:
     return int(chunk)
 
 
-def check_n_steps(n_steps: int, model: CNNF) -> None:
+def check_n_steps(n_steps: int, model: UnrolledModel) -> None:
     """Raise unless `n_steps` is a whole number ≥ 0, and 0 for a feedforward model."""
     if not is_whole(n_steps) or n_steps < 0:
         raise ValueError(f"n_steps: expected a whole number >= 0, got {n_steps!r}. Use 0 for the plain CNN.")
@@ -87,7 +87,7 @@ def check_step(step: int, n_steps: int) -> None:
         raise ValueError(f"step: expected 0 to {n_steps}, got {step!r}. Unroll for more steps.")
 
 
-def check_layers(layers: Iterable[str], model: CNNF) -> tuple[str, ...]:
+def check_layers(layers: Iterable[str], model: UnrolledModel) -> tuple[str, ...]:
     """Return `layers` as a tuple; raise for none, for a repeated one, and for one that the model does not have."""
     layers = (layers,) if isinstance(layers, str) else tuple(layers)
     if not layers:

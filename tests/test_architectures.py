@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from neurocnnf import build_model
-from neurocnnf.architectures import ARCHITECTURES, architecture_names
+from neurocnnf.architectures import KINDS, TRUNKS, architecture_names
 
 FASHION_SHAPES = {
     "block1": (16, 28, 28),

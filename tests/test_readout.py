@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from analysis.readout import PENALTIES, choose_layer, fit_readout, object_folds
+from benchmarks.readout import PENALTIES, choose_layer, fit_readout, object_folds
 
 
 def make_objects(n_objects=60, n_units=90, n_steps=3, n_categories=4, signal=0.6, seed=0):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.readout import fit_readout, object_folds
+from benchmarks.readout import fit_readout, object_folds
 from analysis.solution_step import decode, decode_all, object_table, right_margin, solution_steps
 from neurocnnf.stimuli import Stimuli
 
