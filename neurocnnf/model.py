@@ -86,12 +86,17 @@ class CNNF(UnrolledModel):
         sweep = self._function("_sweep", compiled)
         again = self._function("_again", compiled)
         feature, activations, memory = sweep(images.contiguous(memory_format=torch.channels_last))
-        yield StepOutput(0, activations[-1], None, self._select(activations, layers))
+        logits = activations[-1]
+        yield StepOutput(0, logits, None, self._select(activations, layers))
+        below = activations[: max(self._first - 1, 0)] if layers else ()
+        del activations
         for step in range(1, n_steps + 1):
-            reconstruction, feature, above, memory, predicted = again(activations[-1], feature, memory, predictions)
-            below = (*activations[: self._first - 1], feature) if self._first else ()
-            activations = below + above
-            yield StepOutput(step, activations[-1], reconstruction, self._select(activations, layers), predicted)
+            reconstruction, feature, above, memory, predicted = again(logits, feature, memory, predictions)
+            logits = above[-1]
+            selected = self._select((*below, *((feature,) if self._first else ()), *above), layers)
+            yield StepOutput(step, logits, reconstruction, selected, predicted)
+            # While the next step is computed, nothing of this one but logits, feature and memory takes room.
+            del reconstruction, above, selected, predicted
 
     def project(self, reconstruction: Tensor, images: Tensor) -> Tensor:
         """Carry a reconstruction at `feedback_to` on down to the pixels, to look at it.

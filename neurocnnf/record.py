@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ CHUNK = 32
 PIECE = 8  # presentations in one piece on disk; the last piece is padded
 DEFAULT_BUDGET = 4_000_000_000
 
-Blocks = Iterable[tuple[int, slice, Mapping[str, NDArray[np.float32]]]]
+Blocks = Iterator[tuple[int, slice, dict[str, torch.Tensor]]]
 
 
 def record(
@@ -86,7 +86,7 @@ def record(
     if path is None:
         _check_budget(shape, memory_budget)
     images = _Hashed(stimuli.images)
-    blocks = stream(model, replace(stimuli, images=images), layers, n_steps, progress)
+    blocks = _activations(model, replace(stimuli, images=images), layers, n_steps, progress)
     coords = _coordinates(stimuli, sizes, n_steps, clock)
     attrs = _provenance(model, stimuli, n_steps)
     if path is not None:
@@ -94,7 +94,7 @@ def record(
         return xr.open_dataarray(path, engine="h5netcdf")
     values = np.empty(shape, np.float32)
     for step, rows, activations in blocks:
-        np.concatenate(list(activations.values()), axis=1, out=values[step, rows])
+        _fill(values[step, rows], activations)
     attrs["images_sha256"] = images.digest.hexdigest()
     dims = ("step", "presentation", "neuroid")
     return xr.DataArray(values, coords, dims, "activation", attrs).transpose("presentation", "neuroid", "step")
@@ -108,9 +108,9 @@ def each_layer(
     layers = model.check_layers(layers)
     sizes = layer_sizes(model, layers)
     out = {layer: np.empty((n_steps + 1, len(stimuli), size), np.float32) for layer, size in sizes.items()}
-    for step, rows, activations in stream(model, stimuli, layers, n_steps, progress):
+    for step, rows, activations in _activations(model, stimuli, layers, n_steps, progress):
         for layer, values in activations.items():
-            out[layer][step, rows] = values
+            _fill(out[layer][step, rows], {layer: values})
     return out
 
 
@@ -124,6 +124,12 @@ def stream(
     model, stimuli, layers, n_steps, progress
         As in `record`.
     """
+    for step, rows, activations in _activations(model, stimuli, layers, n_steps, progress):
+        # numpy knows no bfloat16, and cannot read a GPU's memory
+        yield step, rows, {name: a.flatten(1).float().cpu().numpy() for name, a in activations.items()}
+
+
+def _activations(model, stimuli, layers, n_steps, progress) -> Blocks:
     check_n_steps(n_steps, model)
     layers = model.check_layers(layers)
     with torch.inference_mode():
@@ -131,7 +137,7 @@ def stream(
             rows = slice(start, min(start + CHUNK, len(stimuli)))
             images = prepare(stimuli.images[rows], model)
             for out in model.steps(images, n_steps, layers=layers):
-                yield out.step, rows, {name: _array(a) for name, a in out.activations.items()}
+                yield out.step, rows, out.activations
             if progress:
                 progress("record", rows.stop, len(stimuli))
 
@@ -199,8 +205,13 @@ class _Hashed:
         return images
 
 
-def _array(activation: torch.Tensor) -> NDArray[np.float32]:
-    return activation.flatten(1).float().cpu().numpy()  # numpy knows no bfloat16, and cannot read a GPU's memory
+def _fill(out: NDArray[np.float32], activations: Mapping[str, torch.Tensor]) -> None:
+    """Write layers' activations (presentation, ...) side by side into (presentation, neuroid), in a single copy."""
+    to, start = torch.from_numpy(out), 0
+    for activation in activations.values():
+        units = activation[0].numel()
+        to[:, start : start + units].unflatten(1, activation.shape[1:]).copy_(activation)
+        start += units
 
 
 def _coordinates(
@@ -243,7 +254,7 @@ def _write(path: Path, blocks: Blocks, shape: tuple[int, int, int], coords, attr
         buffer = np.empty((CHUNK, shape[2]), np.float32)
         for step, rows, activations in blocks:
             part = buffer[: rows.stop - rows.start]
-            np.concatenate(list(activations.values()), axis=1, out=part)
+            _fill(part, activations)
             variable[rows, :, step] = part
         variable.attrs.update({**attrs, "images_sha256": images.digest.hexdigest()})
 

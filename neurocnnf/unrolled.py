@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -23,6 +24,9 @@ class StepOutput(NamedTuple):
     reconstruction: Tensor | None  # at feedback_to; None at step 0, and of a model without feedback
     activations: dict[str, Tensor]  # of the layers asked for, (image, ...)
     predictions: dict[str, Tensor] = {}  # noqa: RUF012 - of `predicted_layers`, where asked for; none at step 0
+
+
+_logits = operator.attrgetter("logits")  # mapped, it lets go of a step before the next one is computed
 
 
 class UnrolledModel(nn.Module):
@@ -112,7 +116,7 @@ class UnrolledModel(nn.Module):
         check_n_steps(n_steps, self)
         chunk = check_chunk(chunk)
         pieces = [
-            torch.stack([out.logits for out in self.steps(piece, n_steps, compiled=compiled)])
+            torch.stack(list(map(_logits, self.steps(piece, n_steps, compiled=compiled))))
             for piece in self._chunks(images, chunk)
         ]
         return Trajectory(self, images, torch.cat(pieces, dim=1), compiled=compiled, chunk=chunk)
