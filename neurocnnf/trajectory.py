@@ -41,6 +41,10 @@ class Trajectory:
     @property
     def reconstructions(self) -> Tensor:
         """Reconstructions at `feedback_to` (n_steps, image, channel, y, x); element k is made in step k + 1."""
+        if not self._model.predicted_layers:
+            raise ValueError(
+                f"reconstructions: expected a model with feedback, got {self._model.name}, which has none. Use a cnnf."
+            )
         if not self.n_steps:
             raise ValueError("reconstructions: expected n_steps >= 1, got 0. Unroll with feedback first.")
         return self._collect(self.n_steps, lambda out: out.reconstruction, ())

@@ -158,6 +158,10 @@ class UnrolledModel(nn.Module):
             Whether each later step carries what feedback predicts of the `predicted_layers`.
         """
 
+    def project(self, reconstruction: Tensor, images: Tensor) -> Tensor:
+        """Carry a reconstruction (image, ...) down to the pixels; of a model that reconstructs those, it is the same."""
+        return reconstruction
+
     def check_layers(self, layers) -> tuple[str, ...]:
         """Return `layers` as a tuple, or raise ValueError for none, a repeated one or an unknown one."""
         return check_layers(layers, self)

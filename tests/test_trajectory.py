@@ -111,3 +111,9 @@ def test_a_layer_that_is_not_there_is_refused(model, images):
 def test_there_is_no_reconstruction_without_feedback(model, images):
     with pytest.raises(ValueError, match=r"reconstructions: expected n_steps >= 1, got 0. Unroll with feedback first."):
         _ = model.unroll(images, 0).reconstructions
+
+
+def test_a_model_without_feedback_has_no_reconstructions(images):
+    trajectory = build_model("lateral-digits", seed=3).double().unroll(images, 1)
+    with pytest.raises(ValueError, match="expected a model with feedback, got lateral-digits"):
+        _ = trajectory.reconstructions
