@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks import simulated
+from benchmarks.behaviour import Behaviour
 from benchmarks.neural_predictivity import NeuralPredictivity
 from benchmarks.representational_similarity import RepresentationalSimilarity
 
-Benchmark = NeuralPredictivity | RepresentationalSimilarity
+Benchmark = NeuralPredictivity | RepresentationalSimilarity | Behaviour
 
 COWLEY = (
     "cowley2023_v4/readme_original.txt",

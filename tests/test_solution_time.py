@@ -35,7 +35,7 @@ def test_times_equal_brainscores_with_the_decoder_s_answers_given(monkeypatch):
     from brainscore_vision.metrics.ost import metric
 
     rng = np.random.default_rng(0)
-    probabilities, threshold = growing_probabilities(rng), rng.uniform(-0.5, 2.5, N_IMAGES)
+    probabilities, threshold = growing_probabilities(rng), rng.uniform(-0.5, 5, N_IMAGES)
     names = [f"object{k}" for k in range(N_OBJECTS)]
     images = {
         "stimulus_id": ("presentation", [f"image{k:02d}" for k in range(N_IMAGES)]),
