@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax
-from sklearn.linear_model import LogisticRegression
 
 WEIGHT_DECAY = 0.463
 """Penalty on half the squared weights, beside the mean cross-entropy: Brain-Score, 1 / (C n), C = 1e-3, n = 2160."""
@@ -67,6 +66,8 @@ def held_out_log_probabilities(
 
 
 def _fit_and_read(fitted, labels, left, weight_decay):
+    from sklearn.linear_model import LogisticRegression  # slow to import, and listing benchmarks needs none of it
+
     fitted, left = _standardise(fitted, left)
     fitted, left = _rotate(fitted, left)
     decoder = LogisticRegression(C=1 / (weight_decay * len(labels)), max_iter=2000, tol=1e-6).fit(fitted, labels)

@@ -18,7 +18,7 @@ from benchmarks.ceilings import spearman_brown
 from benchmarks.readout import object_folds
 from benchmarks.solution_time import bootstrap_spearman
 
-INFORMATION_RULE = (
+INFORMATION_RULE = "information that the other people's labels hold about each label (one label's worth of prior)"
     "information that one half of the people's labels holds about the other half (one label's worth of prior)"
 )
 RELIABILITY_RULE = "sqrt of Spearman-Brown reliability between halves of the people's labels (Spearman)"
@@ -118,11 +118,12 @@ def deal_halves(counts: NDArray, rng: np.random.Generator, n_splits: int = N_SPL
     return first, counts - first
 
 
-def information_ceiling(counts: NDArray, rng: np.random.Generator) -> tuple[Ceiling, float]:
-    """Measure what half of the people say about the other half, both ways; and what nobody can exceed.
+def information_ceiling(counts: NDArray) -> tuple[Ceiling, float]:
+    """Measure what an image's other labels say about each of them; and what nobody can exceed.
 
-    Each half's shares are smoothed by one label spread over all categories, or a label that one half lacks would be
-    impossible. The upper bound is the information in all labels about themselves.
+    Each label is predicted from the other people's shares, smoothed by one label spread over all categories, or what
+    nobody else said would be impossible. Someone who knew the true shares would say somewhat more. The upper bound is
+    the information in all labels about themselves. (Halves would predict from 25 labels, and set the ceiling lower.)
 
     Parameters
     ----------
@@ -134,14 +135,10 @@ def information_ceiling(counts: NDArray, rng: np.random.Generator) -> tuple[Ceil
     ceiling, upper
         Of the mean of `information` over images.
     """
-    halves = deal_halves(counts, rng)
-    n_categories = counts.shape[-1]
-    values = []
-    for a, b in (halves, halves[::-1]):
-        smoothed = (a + 1 / n_categories) / (a.sum(axis=-1, keepdims=True) + 1)
-        values.append(information(np.log(smoothed), b).mean())
+    n_categories, n = counts.shape[-1], counts.sum(axis=-1, keepdims=True)
+    others = (np.maximum(counts - 1, 0) + 1 / n_categories) / n
     upper = 1 - label_entropy(counts).mean() / np.log(n_categories)
-    return Ceiling(float(np.mean(values)), INFORMATION_RULE), float(upper)
+    return Ceiling(float(information(np.log(others), counts).mean()), INFORMATION_RULE), float(upper)
 
 
 def reliability_ceiling(halves: tuple[NDArray, NDArray]) -> Ceiling:
@@ -194,7 +191,7 @@ def compare_soft_labels(log_probabilities: NDArray, data, seed: int, n_resamples
     labels, counts = np.asarray(data.labels), np.asarray(data.counts)
     draws = draw_items(len(counts), n_resamples, for_images)
     calibrated, temperatures = calibrate(log_probabilities, counts, object_folds(labels, N_FOLDS, seed))
-    ceiling, upper = information_ceiling(counts, for_halves)
+    ceiling, upper = information_ceiling(counts)
     gained = information(calibrated, counts)
     plain, scale = information(log_probabilities, counts).mean(axis=-1), np.log(counts.shape[1])
     n, rows = (len(counts), len(counts)), []
