@@ -19,8 +19,6 @@ from benchmarks.readout import object_folds
 from benchmarks.solution_time import bootstrap_spearman
 
 INFORMATION_RULE = "information that the other people's labels hold about each label (one label's worth of prior)"
-    "information that one half of the people's labels holds about the other half (one label's worth of prior)"
-)
 RELIABILITY_RULE = "sqrt of Spearman-Brown reliability between halves of the people's labels (Spearman)"
 N_SPLITS, N_FOLDS = 50, 5
 LOG_TEMPERATURES = (-3.0, 4.0)
