@@ -10,6 +10,8 @@ import itertools
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+SUBJECTS_RULE = "mean over pairs of subjects of their error consistency (Geirhos et al. 2020)"
+
 
 def kappa(first: ArrayLike, second: ArrayLike, counts: NDArray | None = None) -> NDArray[np.float64]:
     """Cohen's kappa between two series of right and wrong answers.
@@ -95,3 +97,19 @@ def between_subjects(subjects: ArrayLike, conditions: ArrayLike) -> NDArray[np.f
         raise ValueError(f"subjects: expected at least 2 to compare, got {len(subjects)}. Add subjects.")
     pairs = itertools.combinations(range(len(subjects)), 2)
     return np.stack([by_condition(subjects[a], subjects[[b]], conditions)[0] for a, b in pairs])
+
+
+def subjects_ceiling(subjects: ArrayLike, conditions: ArrayLike) -> float:
+    """Mean of `between_subjects` over conditions, then pairs: the rule `SUBJECTS_RULE`; undefined kappas are left out.
+
+    Parameters
+    ----------
+    subjects, conditions
+        As `between_subjects` takes them.
+    """
+    table = between_subjects(subjects, conditions)
+    known = np.isfinite(table)
+    if not known.any():
+        return float("nan")
+    n = known.sum(axis=1)
+    return float((np.where(known, table, 0).sum(axis=1)[n > 0] / n[n > 0]).mean())

@@ -8,6 +8,7 @@ false alarms are averaged over the images of one object.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from scipy.stats import norm
 
 CAP = 5.0
 """Largest d' either way: Rajalingham et al. (2018), methods, "behavioral metrics"."""
+
+HALVES_RULE = "Pearson r between the patterns of two halves of the trials, uncorrected (Rajalingham et al. 2018)"
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,39 @@ def pattern_agreement(model: NDArray, observers: NDArray, n_dims: int) -> tuple[
     r = [_pearson(row[k], observers.ravel()[k]) for row, k in zip(rows, known, strict=True)]
     lead = model.shape[: model.ndim - n_dims]
     return np.reshape(r, lead), known.sum(axis=1).reshape(lead)
+
+
+def trial_halves(n_trials: int, rng: np.random.Generator, n_splits: int = 10):
+    """Draw random halves of the trials: a list of (first, second), indices; an odd trial goes to the second."""
+    orders = (rng.permutation(n_trials) for _ in range(n_splits))
+    return [(order[: n_trials // 2], order[n_trials // 2 :]) for order in orders]
+
+
+def halves_ceiling(
+    trials: Trials,
+    truth: ArrayLike,
+    n_objects: int,
+    halves: Iterable[tuple[NDArray, NDArray]],
+    pattern: Callable[[NDArray], NDArray],
+) -> float:
+    """Mean over splits of the agreement between two halves' patterns: the rule `HALVES_RULE`.
+
+    A model is to be compared with the pattern of one half too (both rest on as many trials), as Brain-Score does.
+
+    Parameters
+    ----------
+    trials, truth, n_objects
+        As `response_rates` takes them.
+    halves
+        From `trial_halves`.
+    pattern
+        From rates (image, object) to the pattern (image,) or (image, object).
+    """
+    r = []
+    for both in halves:
+        first, second = (pattern(response_rates(trials.subset(half), truth, n_objects)) for half in both)
+        r.append(pattern_agreement(first, second, second.ndim)[0])
+    return float(np.mean(r))
 
 
 def _pearson(x, y) -> float:

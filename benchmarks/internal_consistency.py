@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.ceilings import spearman_brown
 
+RULE = "median over neuroids of Spearman-Brown split-half reliability, mean over splits of the repetitions"
 N_SPLITS = 10
 
 
@@ -74,7 +75,7 @@ def halves_agreement(repeats: NDArray, first: NDArray) -> NDArray[np.float64]:
 
 
 def internal_consistency(repeats: NDArray, rng: np.random.Generator, n_splits: int = N_SPLITS) -> NDArray[np.float64]:
-    """Median over neuroids of `halves_agreement`, then mean over random splits: (...), such as (time_bin,).
+    """Median over neuroids of `halves_agreement`, then mean over random splits: the rule `RULE`.
 
     Parameters
     ----------
@@ -84,6 +85,11 @@ def internal_consistency(repeats: NDArray, rng: np.random.Generator, n_splits: i
         Source of the splits.
     n_splits
         Number of random splits.
+
+    Returns
+    -------
+    ndarray
+        (...), such as (time_bin,).
     """
     first = random_halves(np.shape(repeats)[-1], rng, n_splits)
     return np.median(halves_agreement(repeats, first), axis=-1).mean(axis=0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from benchmarks.error_consistency import between_subjects, by_condition, kappa
+from benchmarks.error_consistency import between_subjects, by_condition, kappa, subjects_ceiling
 
 N_IMAGES, N_SUBJECTS = 120, 3
 CONDITIONS = np.tile([0, 1, 2], N_IMAGES // 3)
@@ -47,6 +47,7 @@ def test_conditions_and_ceiling_equal_brainscores():
     assert abs(table.mean()) == pytest.approx(float(theirs), abs=1e-9)  # theirs has lost its sign
     ceiling = float(ErrorConsistency().ceiling(target))
     assert between_subjects(subjects, CONDITIONS).mean() == pytest.approx(ceiling, abs=1e-9)
+    assert subjects_ceiling(subjects, CONDITIONS) == pytest.approx(ceiling, abs=1e-9)
 
 
 def test_all_steps_at_once_equal_each_step_alone():
@@ -82,6 +83,7 @@ def test_independent_answers_are_consistent_by_chance_only():
 
 def test_two_flawless_observers_have_no_error_consistency():
     assert np.isnan(kappa(np.ones(9), np.ones(9)))
+    assert np.isnan(subjects_ceiling(np.ones((3, 9)), np.zeros(9)))
 
 
 def test_images_that_were_not_shown_are_left_out():

@@ -6,11 +6,13 @@ import pytest
 from benchmarks.i1i2 import (
     Trials,
     distractor_rates,
+    halves_ceiling,
     i1,
     image_dprimes,
     normalise,
     pattern_agreement,
     response_rates,
+    trial_halves,
 )
 
 N_OBJECTS, PER_OBJECT = 4, 6
@@ -91,15 +93,11 @@ def test_score_and_ceiling_equal_brainscores_on_its_own_halves(oracle, name, col
     expected_ceiling = float(theirs.ceiling(to_trials(trials), skipna=True))
     n_dims = 1 if collapse else 2
     ours = patterns(distractor_rates(model, TRUTH), collapse, normalised)
-    scores, ceilings = [], []
-    for first, second in brainscore_halves(len(trials)):
-        halves = [
-            patterns(response_rates(trials.subset(h), TRUTH, N_OBJECTS), collapse, normalised) for h in (first, second)
-        ]
-        scores.append(pattern_agreement(ours, halves[0], n_dims)[0])
-        ceilings.append(pattern_agreement(halves[0], halves[1], n_dims)[0])
-    assert np.mean(scores) == pytest.approx(expected, abs=1e-9)
-    assert np.mean(ceilings) == pytest.approx(expected_ceiling, abs=1e-9)
+    halves = list(brainscore_halves(len(trials)))
+    first = [patterns(response_rates(trials.subset(h), TRUTH, N_OBJECTS), collapse, normalised) for h, _ in halves]
+    assert np.mean([pattern_agreement(ours, half, n_dims)[0] for half in first]) == pytest.approx(expected, abs=1e-9)
+    ceiling = halves_ceiling(trials, TRUTH, N_OBJECTS, halves, lambda rates: patterns(rates, collapse, normalised))
+    assert ceiling == pytest.approx(expected_ceiling, abs=1e-9)
 
 
 def test_all_steps_at_once_equal_each_step_alone():
@@ -161,3 +159,9 @@ def test_truth_must_fit_the_images_and_objects():
 def test_a_pattern_that_does_not_vary_has_no_correlation():
     assert np.isnan(pattern_agreement(np.ones(5), np.arange(5.0), 1)[0])
     assert np.isnan(pattern_agreement(np.full(5, np.nan), np.arange(5.0), 1)[0])
+
+
+def test_halves_of_the_trials_hold_each_trial_once():
+    for first, second in trial_halves(11, np.random.default_rng(0)):
+        assert len(first) == 5
+        assert sorted([*first, *second]) == list(range(11))
