@@ -14,7 +14,8 @@ from benchmarks.inputs import EachLayer
 from benchmarks.readout import object_folds
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-CLASSES = {"cifar10": CIFAR10, "cifar-gray": CIFAR10}
+DIGITS = tuple("0123456789")
+CLASSES = {"cifar10": CIFAR10, "cifar-gray": CIFAR10, "digits": DIGITS, "mnist": DIGITS}
 """Training set, as a model's card names it, to the classes that the model's last layer answers with."""
 N_FOLDS = 10
 

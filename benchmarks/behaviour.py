@@ -81,7 +81,8 @@ class Behaviour:
     studies
         Names, or patterns of names, of the files it needs from the data store.
     source
-        ``source(store)`` returns what was shown (`benchmarks.answers.Shown`) with the observers' data, and ``notes``.
+        ``source(store, model, n_steps, seed, each_layer)`` returns what was shown (`benchmarks.answers.Shown`) with the
+        observers' data, and ``notes``.
     compare
         ``compare(log_probabilities, data, seed, n_resamples)`` returns rows from `table_row`, every metric at every
         step; the first row's metric is the score.
@@ -129,8 +130,9 @@ class Behaviour:
         """
         n_steps = used_steps(model, n_steps)
         store = open_store(self.studies, self.store)
-        data = self.source(store)
-        answers = category_answers(model, data, n_steps, self.each_layer or default_each_layer(), seed)
+        each_layer = self.each_layer or default_each_layer()
+        data = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
+        answers = category_answers(model, data, n_steps, each_layer, seed)
         if progress:
             progress(f"{model.name}: {self.identifier}, answers", 1, 2)
         n_resamples = QUICK_RESAMPLES if self.quick else N_RESAMPLES

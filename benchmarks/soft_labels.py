@@ -7,6 +7,8 @@ that is fitted by cross-validation).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
@@ -17,11 +19,37 @@ from benchmarks.behaviour import Ceiling, Rows, draw_items, table_row
 from benchmarks.ceilings import spearman_brown
 from benchmarks.readout import object_folds
 from benchmarks.solution_time import bootstrap_spearman
+from neurocnnf.stimuli import Stimuli
 
 INFORMATION_RULE = "information that the other people's labels hold about each label (one label's worth of prior)"
 RELIABILITY_RULE = "sqrt of Spearman-Brown reliability between halves of the people's labels (Spearman)"
 N_SPLITS, N_FOLDS = 50, 5
 LOG_TEMPERATURES = (-3.0, 4.0)
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """Images, and how many people named each category for them.
+
+    Parameters
+    ----------
+    stimuli
+        What was shown.
+    labels
+        int64, (image,), index into `categories`.
+    counts
+        int64, (image, category), number of people.
+    categories
+        Names of the classes, in the counts' order.
+    notes
+        What a reader has to know.
+    """
+
+    stimuli: Stimuli
+    labels: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    categories: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def label_entropy(labels: ArrayLike) -> NDArray[np.float64]:
@@ -163,7 +191,7 @@ def _rank_rows(metric: str, model: NDArray, people: NDArray, halves, counts: NDA
     return rows
 
 
-def compare_soft_labels(log_probabilities: NDArray, data, seed: int, n_resamples: int) -> Rows:
+def compare_soft_labels(log_probabilities: NDArray, data: SoftLabels, seed: int, n_resamples: int) -> Rows:
     """Compare probabilities with the people's labels of each image, at every step.
 
     Metrics: ``information``, of probabilities at the temperature fitted on other images (5 folds); ``off-truth``,
@@ -173,10 +201,8 @@ def compare_soft_labels(log_probabilities: NDArray, data, seed: int, n_resamples
     ----------
     log_probabilities
         (step, image, category).
-    data
-        With ``counts`` (image, category) and ``labels`` (image,).
-    seed, n_resamples
-        Of folds, halves and resamples of images.
+    data, seed, n_resamples
+        Labels; of folds, halves and resamples of images.
 
     Returns
     -------
@@ -211,7 +237,7 @@ def compare_soft_labels(log_probabilities: NDArray, data, seed: int, n_resamples
     return rows + _rank_rows("off-truth", off, 1 - counts[image, labels] / counts.sum(axis=1), halves, draws)
 
 
-def compare_entropy(log_probabilities: NDArray, data, seed: int, n_resamples: int) -> Rows:
+def compare_entropy(log_probabilities: NDArray, data: SoftLabels, seed: int, n_resamples: int) -> Rows:
     """Compare how unsure the model and people are: Spearman of entropies over images, at every step.
 
     Metrics: ``entropy``, of the softmax at temperature 1 (ranks, so nothing is fitted) with that of people's labels;
@@ -221,10 +247,8 @@ def compare_entropy(log_probabilities: NDArray, data, seed: int, n_resamples: in
     ----------
     log_probabilities
         (step, image, category).
-    data
-        With ``counts`` (image, category) and ``labels`` (image,).
-    seed, n_resamples
-        Of halves and resamples of images.
+    data, seed, n_resamples
+        Labels; of halves and resamples of images.
     """
     for_halves, for_images = np.random.default_rng(seed).spawn(2)
     counts, labels = np.asarray(data.counts), np.asarray(data.labels)

@@ -12,6 +12,7 @@ from benchmarks.neural_predictivity import NeuralPredictivity
 from benchmarks.object_solution_time import compare_solution_times
 from benchmarks.recordings import cifar10h, geirhos, kar2019
 from benchmarks.representational_similarity import RepresentationalSimilarity
+from benchmarks.simulated_observers import digits_soft_labels, digits_times
 
 Benchmark = NeuralPredictivity | RepresentationalSimilarity | Behaviour
 
@@ -94,6 +95,9 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Behaviour("geirhos.rt-by-condition", GEIRHOS, geirhos.load, conditions.compare_times),
     NeuralPredictivity("simulated.V4-ridge", (), digits_sessions, simulated=True),
     RepresentationalSimilarity("simulated.IT-rsa", (), digits_dissimilarities, simulated=True),
+    Behaviour("simulated.soft-labels", (), digits_soft_labels, soft_labels.compare_soft_labels, True),
+    Behaviour("simulated.entropy", (), digits_soft_labels, soft_labels.compare_entropy, True),
+    Behaviour("simulated.rt", (), digits_times, reaction_times.compare_reaction_times, True),
 )
 
 

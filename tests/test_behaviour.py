@@ -52,7 +52,7 @@ class Simulated:
 
 @pytest.fixture
 def benchmark():
-    return Behaviour("simulated.entropy", (), lambda store: Simulated(), compare_entropy, True, each_layer=each_layer)
+    return Behaviour("simulated.entropy", (), lambda **_: Simulated(), compare_entropy, True, each_layer=each_layer)
 
 
 def test_the_simulated_step_is_found_and_the_last_step_is_scored(benchmark):
@@ -89,7 +89,7 @@ def test_what_was_left_out_and_that_it_is_simulated_is_said(benchmark, tmp_path)
 
 
 def test_a_check_says_that_it_is_no_result():
-    quick = Behaviour("s.e", (), lambda store: Simulated(), compare_entropy, quick=True, each_layer=each_layer)
+    quick = Behaviour("s.e", (), lambda **_: Simulated(), compare_entropy, quick=True, each_layer=each_layer)
     assert quick(Model(), n_steps=0).notes[0].startswith("quick")
 
 

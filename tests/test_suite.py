@@ -39,6 +39,9 @@ def test_identifiers_are_unique_and_every_one_can_be_loaded():
         "geirhos.rt-by-condition",
         "simulated.V4-ridge",
         "simulated.IT-rsa",
+        "simulated.soft-labels",
+        "simulated.entropy",
+        "simulated.rt",
     ]
     for identifier in identifiers:
         assert load_benchmark(identifier).identifier == identifier

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmarks.answers import CIFAR10
 from benchmarks.reaction_times import Exclusion, TimedImages, standardised_times
-from benchmarks.soft_labels import label_entropy
+from benchmarks.soft_labels import SoftLabels, label_entropy
 from neurocnnf.stimuli import Stimuli
 
 FOLDER = "cifar10h_10s"
@@ -35,32 +34,7 @@ CODING = (
 )
 
 
-@dataclass(frozen=True)
-class SoftLabels:
-    """Images and how often each class was named for them.
-
-    Parameters
-    ----------
-    stimuli
-        uint8, 32 × 32 colour; table columns stimulus_id, test_index, label.
-    labels
-        int64, (image,), index into `categories`.
-    counts
-        int64, (image, category), number of people.
-    categories
-        Names of the classes, in the counts' order.
-    notes
-        What a reader has to know.
-    """
-
-    stimuli: Stimuli
-    labels: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    categories: tuple[str, ...] = CIFAR10
-    notes: tuple[str, ...] = ()
-
-
-def load(store) -> SoftLabels:
+def load(store, **_) -> SoftLabels:
     """Read the labels of the images that are at hand.
 
     Raises
@@ -94,10 +68,10 @@ def load(store) -> SoftLabels:
         f"images: {len(index)} of {N_TEST}, those of CIFAR-10S, harder than most: entropy of people's labels "
         f"{label_entropy(shown).mean():.2f} nats, {label_entropy(counts).mean():.2f} over all"
     )
-    return SoftLabels(Stimuli(images, table, "cifar10s-1000"), labels, shown, notes=(chosen, CODING))
+    return SoftLabels(Stimuli(images, table, "cifar10s-1000"), labels, shown, CIFAR10, (chosen, CODING))
 
 
-def load_reaction_times(store) -> TimedImages:
+def load_reaction_times(store, **_) -> TimedImages:
     """Read the times in which people named the images that are at hand; the file is the user's own or downloaded.
 
     Times are of right answers, 0.2 to 10 s, and standardised within each person over all images.

@@ -139,7 +139,7 @@ def read_names(names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["experiment", "condition", "category", "photograph", "name"])
 
 
-def load(store) -> Conditions:
+def load(store, **_) -> Conditions:
     """Read the trials and the user's pictures, for the conditions that have both.
 
     Raises

@@ -48,7 +48,7 @@ class MatlabImages:
         return np.clip(np.rint(stored * self.scale), 0, 255).astype(np.uint8).transpose(0, 3, 2, 1)
 
 
-def load(store) -> SolvedImages:
+def load(store, **_) -> SolvedImages:
     """Read the user's copy of the study.
 
     Raises
