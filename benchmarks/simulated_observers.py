@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import log_softmax
+from scipy.stats import norm, rankdata
 
 from benchmarks.answers import DIGITS, category_answers
 from benchmarks.reaction_times import TimedImages
@@ -15,14 +18,19 @@ from benchmarks.soft_labels import SoftLabels, label_entropy
 from neurocnnf.stimuli import Stimuli
 
 N_IMAGES, N_PEOPLE, N_SUBJECTS = 300, 51, 20
+ENTROPY = 0.5
+"""Mean entropy of the simulated people's labels, nats: about that of the 1,000 images of CIFAR-10H."""
 TIME_NOISE = 1.0
 """Standard deviation of a single time's noise, in standard deviations of the images' true times."""
 
 
 def digits_soft_labels(model, n_steps: int, seed: int, each_layer, **_) -> SoftLabels:
-    """Simulate 51 people who label each digit by the model's probabilities at `true_place`'s step."""
+    """Simulate 51 people who label digits by the model's answers at `true_place`'s step, at a higher temperature.
+
+    The models of digits are nearly certain of nearly all; people who were, too, would agree with any step.
+    """
     shown, log_p, note = _truth(model, n_steps, seed, each_layer)
-    counts = simulated_labels(log_p, N_PEOPLE, np.random.default_rng(seed))
+    counts = simulated_labels(soften(log_p, ENTROPY), N_PEOPLE, np.random.default_rng(seed))
     return SoftLabels(shown.stimuli, shown.labels, counts, DIGITS, (note,))
 
 
@@ -32,6 +40,16 @@ def digits_times(model, n_steps: int, seed: int, each_layer, **_) -> TimedImages
     true_times = label_entropy(np.exp(log_p))
     subjects, items, times = simulated_times(true_times, N_SUBJECTS, TIME_NOISE, np.random.default_rng(seed))
     return TimedImages(shown.stimuli, shown.labels, DIGITS, subjects, items, times, (note,))
+
+
+def soften(log_probabilities: NDArray, entropy: float) -> NDArray[np.float64]:
+    """Bring log probabilities (image, category) to the temperature at which their mean entropy (nats) is as given."""
+
+    def excess(log_temperature):
+        softened = log_softmax(log_probabilities / np.exp(log_temperature), axis=-1)
+        return label_entropy(np.exp(softened)).mean() - entropy
+
+    return log_softmax(log_probabilities / np.exp(brentq(excess, -10, 10)), axis=-1)
 
 
 def simulated_labels(log_probabilities: NDArray, n_people: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -46,7 +64,7 @@ def simulated_times(true_times: NDArray, n_subjects: int, noise: float, rng: np.
     Parameters
     ----------
     true_times
-        (image,), any unit; images that do not differ are noise alone.
+        (image,), any unit: only their order counts (normal scores); images that do not differ are noise alone.
     n_subjects, noise
         How many; standard deviation of the noise of a time, in standard deviations of the true times.
     rng
@@ -57,8 +75,9 @@ def simulated_times(true_times: NDArray, n_subjects: int, noise: float, rng: np.
     subjects, items, times
         (trial,) each.
     """
-    spread = true_times.std()
-    standard = (true_times - true_times.mean()) / (spread if spread > 0 else 1.0)
+    scores = norm.ppf((rankdata(true_times) - 0.5) / len(true_times))
+    spread = scores.std()
+    standard = (scores - scores.mean()) / (spread if spread > 0 else 1.0)
     subjects, items = np.divmod(np.arange(n_subjects * len(standard)), len(standard))
     return subjects, items, standard[items] + noise * rng.standard_normal(len(items))
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.stats import entropy, norm
 
 from benchmarks import load_benchmark
 from benchmarks.behaviour import replace
 from benchmarks.simulated import true_place
-from benchmarks.simulated_observers import N_IMAGES, simulated_labels, simulated_times
+from benchmarks.simulated_observers import N_IMAGES, simulated_labels, simulated_times, soften
 
 
 class Model:
@@ -25,7 +26,7 @@ def test_the_step_that_made_the_observers_is_found(identifier):
     own = score.per_step[score.per_step["metric"] == score.per_step["metric"].iloc[0]].set_index("step")
     _, step = true_place(Model.layer_names, 3)
     assert own["raw"].idxmax() == step
-    assert own.loc[step, "normalised"] > 0.9
+    assert own.loc[step, "normalised"] > 0.8
     assert score.simulated
     assert any(f"simulated observers, made from the model's answers at step {step}" in note for note in score.notes)
 
@@ -38,8 +39,8 @@ def test_labels_are_drawn_by_the_probabilities():
 
 def test_every_subject_sees_every_image_once_and_the_noise_is_as_stated():
     rng = np.random.default_rng(1)
-    true = rng.random(N_IMAGES)
-    subjects, items, times = simulated_times(true, 20, 0.5, rng)
+    true = norm.ppf((rng.permutation(N_IMAGES) + 0.5) / N_IMAGES)
+    subjects, items, times = simulated_times(np.exp(true), 20, 0.5, rng)
     assert (np.bincount(items) == 20).all()
     assert (np.bincount(subjects) == N_IMAGES).all()
     standard = (true - true.mean()) / true.std()
@@ -49,3 +50,8 @@ def test_every_subject_sees_every_image_once_and_the_noise_is_as_stated():
 def test_images_that_do_not_differ_are_noise_alone():
     _, _, times = simulated_times(np.ones(5), 3, 0.0, np.random.default_rng(2))
     assert (times == 0).all()
+
+
+def test_a_certain_model_is_softened_to_the_entropy_asked_for():
+    certain = np.log(np.random.default_rng(3).dirichlet(np.full(10, 0.02), 200) + 1e-12)
+    assert entropy(np.exp(soften(certain, 0.5)), axis=1).mean() == pytest.approx(0.5)
