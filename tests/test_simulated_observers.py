@@ -26,7 +26,7 @@ def test_the_step_that_made_the_observers_is_found(identifier):
     own = score.per_step[score.per_step["metric"] == score.per_step["metric"].iloc[0]].set_index("step")
     _, step = true_place(Model.layer_names, 3)
     assert own["raw"].idxmax() == step
-    assert own.loc[step, "normalised"] > 0.8
+    assert own.loc[step, "normalised"] > 0.7
     assert score.simulated
     assert any(f"simulated observers, made from the model's answers at step {step}" in note for note in score.notes)
 
