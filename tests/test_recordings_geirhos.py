@@ -113,6 +113,12 @@ def test_pictures_of_other_experiments_are_refused(study):
         geirhos.load(study.write())
 
 
+def test_degraded_pictures_alone_are_refused(study):
+    study.names = [name for name in study.names if "_bw_" in name]
+    with pytest.raises(ValueError, match=r"expected pictures that are not degraded.*got none of .*'colour': 'cr'"):
+        geirhos.load(study.write())
+
+
 def test_pictures_of_different_sizes_are_refused(tmp_path):
     for size in (4, 5):
         Image.new("L", (size, size)).save(tmp_path / f"{size}.png")

@@ -147,7 +147,7 @@ def load(store, **_) -> Conditions:
     DataMissing
         If no picture is there, saying how to supply them.
     ValueError
-        If files do not have the study's form, or no condition has both trials and pictures.
+        If files do not have the study's form, no condition has both trials and pictures, or all pictures are degraded.
     """
     names = store.glob(PICTURES)
     if not names:
@@ -170,6 +170,11 @@ def load(store, **_) -> Conditions:
     counted["time_z"] = timed["time_z"].reindex(counted.index)
     notes += ("times left out, in turn: " + "; ".join(left_out),)
     trains = (shown["condition"] == shown["experiment"].map(UNDEGRADED)).to_numpy()
+    if not trains.any():
+        raise ValueError(
+            f"{PICTURES}: expected pictures that are not degraded, to fit a readout on, got none of {UNDEGRADED}. "
+            "Unpack one of these experiments too."
+        )
     stimuli = Stimuli(
         PngFiles([store.locate(name) for name in shown["name"]]),
         shown.rename(columns={"name": "stimulus_id"}),
