@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks import simulated
+from benchmarks import conditions, reaction_times, simulated, soft_labels
+from benchmarks.behaviour import Behaviour
 from benchmarks.neural_predictivity import NeuralPredictivity
+from benchmarks.object_solution_time import compare_solution_times
+from benchmarks.recordings import cifar10h, geirhos, kar2019
 from benchmarks.representational_similarity import RepresentationalSimilarity
+from benchmarks.simulated_observers import digits_soft_labels, digits_times
 
-Benchmark = NeuralPredictivity | RepresentationalSimilarity
+Benchmark = NeuralPredictivity | RepresentationalSimilarity | Behaviour
 
 COWLEY = (
     "cowley2023_v4/readme_original.txt",
@@ -24,6 +28,9 @@ KRIEGESKORTE = (
     "kriegeskorte2008_92/92_brainRDMs.mat",
     "kriegeskorte2008_92/92_behavRDMs.mat",
 )
+CIFAR10H = (cifar10h.COUNTS, cifar10h.PICTURES)
+CIFAR10H_RT = (*CIFAR10H, cifar10h.RAW)
+GEIRHOS = (geirhos.TRIALS, geirhos.PICTURES)
 N_IMAGES, N_IMAGES_RSA, N_NEUROIDS = 300, 92, 24
 SIMULATED_SESSIONS = {  # name to animal
     "simulated-1": "simulated animal A",
@@ -80,8 +87,17 @@ def digits_dissimilarities(model, n_steps: int, seed: int, each_layer, **_):
 BENCHMARKS: tuple[Benchmark, ...] = (
     NeuralPredictivity("cowley2023.V4-ridge", COWLEY, cowley_sessions, near=COWLEY_NEAR),
     RepresentationalSimilarity("kriegeskorte2008.IT-rsa", KRIEGESKORTE, kriegeskorte_dissimilarities),
+    Behaviour("cifar10h.soft-labels", CIFAR10H, cifar10h.load, soft_labels.compare_soft_labels),
+    Behaviour("cifar10h.entropy", CIFAR10H, cifar10h.load, soft_labels.compare_entropy),
+    Behaviour("cifar10h.rt", CIFAR10H_RT, cifar10h.load_reaction_times, reaction_times.compare_reaction_times),
+    Behaviour("kar2019.ost", (kar2019.FILE,), kar2019.load, compare_solution_times),
+    Behaviour("geirhos.accuracy-by-condition", GEIRHOS, geirhos.load, conditions.compare_accuracy),
+    Behaviour("geirhos.rt-by-condition", GEIRHOS, geirhos.load, conditions.compare_times),
     NeuralPredictivity("simulated.V4-ridge", (), digits_sessions, simulated=True),
     RepresentationalSimilarity("simulated.IT-rsa", (), digits_dissimilarities, simulated=True),
+    Behaviour("simulated.soft-labels", (), digits_soft_labels, soft_labels.compare_soft_labels, True),
+    Behaviour("simulated.entropy", (), digits_soft_labels, soft_labels.compare_entropy, True),
+    Behaviour("simulated.rt", (), digits_times, reaction_times.compare_reaction_times, True),
 )
 
 

@@ -67,12 +67,18 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks
 
 @app.command("list")
 def list_():
-    """List the models and the benchmarks."""
+    """List the models and the benchmarks, and say whose data are here."""
     from benchmarks import list_benchmarks
     from neurocnnf import list_models
+    from neurocnnf.datastore import DataStore
+
+    store = DataStore()
+
+    def data(benchmark) -> str:
+        return "simulated" if benchmark.simulated else "here" if benchmark.available(store) else "no data here"
 
     _show("Models", ["model"], [[name] for name in list_models()])
-    _show("Benchmarks", ["benchmark"], [[benchmark.identifier] for benchmark in list_benchmarks()])
+    _show("Benchmarks", ["benchmark", "data"], [[each.identifier, data(each)] for each in list_benchmarks()])
 
 
 @app.command()

@@ -48,6 +48,16 @@ def test_list_names_the_shipped_models_and_the_benchmarks():
         assert name in result.stdout
 
 
+def test_list_says_whose_data_are_here(tmp_path, monkeypatch):
+    (tmp_path / "kar2019").mkdir()
+    (tmp_path / "kar2019/dataset.h5").write_bytes(b"")
+    monkeypatch.setenv("NEUROCNNF_DATA", str(tmp_path))
+    lines = {line.split()[1]: line for line in run("list").stdout.splitlines() if len(line.split()) > 2}
+    assert "no data here" in lines["geirhos.rt-by-condition"]
+    assert "no data" not in lines["kar2019.ost"]
+    assert lines["simulated.IT-rsa"].count("simulated") == 2
+
+
 def test_an_unknown_model_is_one_clear_line():
     assert "no-such-model" in error_line(run("evaluate", "no-such-model"))
 

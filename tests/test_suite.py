@@ -31,8 +31,17 @@ def test_identifiers_are_unique_and_every_one_can_be_loaded():
     assert identifiers == [
         "cowley2023.V4-ridge",
         "kriegeskorte2008.IT-rsa",
+        "cifar10h.soft-labels",
+        "cifar10h.entropy",
+        "cifar10h.rt",
+        "kar2019.ost",
+        "geirhos.accuracy-by-condition",
+        "geirhos.rt-by-condition",
         "simulated.V4-ridge",
         "simulated.IT-rsa",
+        "simulated.soft-labels",
+        "simulated.entropy",
+        "simulated.rt",
     ]
     for identifier in identifiers:
         assert load_benchmark(identifier).identifier == identifier
@@ -80,7 +89,9 @@ def nowhere(tmp_path):
     return DataStore(tmp_path, tmp_path / "cache", registry=table)
 
 
-@pytest.mark.parametrize("identifier", ["cowley2023.V4-ridge", "kriegeskorte2008.IT-rsa"])
+@pytest.mark.parametrize(
+    "identifier", [benchmark.identifier for benchmark in list_benchmarks() if not benchmark.simulated]
+)
 def test_a_missing_study_is_named_and_not_made_up(nowhere, identifier):
     benchmark = load_benchmark(identifier, nowhere)
     assert not benchmark.available()
