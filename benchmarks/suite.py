@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks import simulated
+from benchmarks import recognition_measures, simulated, simulated_people
+from benchmarks.clean_readout import answer
 from benchmarks.neural_predictivity import NeuralPredictivity
+from benchmarks.recognition_by_condition import RecognitionByCondition
 from benchmarks.representational_similarity import RepresentationalSimilarity
 
-Benchmark = NeuralPredictivity | RepresentationalSimilarity
+Benchmark = NeuralPredictivity | RepresentationalSimilarity | RecognitionByCondition
 
 COWLEY = (
     "cowley2023_v4/readme_original.txt",
@@ -24,7 +26,18 @@ KRIEGESKORTE = (
     "kriegeskorte2008_92/92_brainRDMs.mat",
     "kriegeskorte2008_92/92_behavRDMs.mat",
 )
-N_IMAGES, N_IMAGES_RSA, N_NEUROIDS = 300, 92, 24
+MANIQUET = tuple(
+    f"maniquet2025_recurrence/{name}"
+    for name in (
+        "human_by_condition.csv",
+        "performance_by_observer.csv.gz",
+        "confusions.npz",
+        "noise_ceilings.csv.gz",
+        "lists.json",
+        "stimuli_gray128_derived.npz",
+    )
+)
+N_IMAGES, N_IMAGES_RSA, N_NEUROIDS, N_DIGITS = 300, 92, 24, 10
 SIMULATED_SESSIONS = {  # name to animal
     "simulated-1": "simulated animal A",
     "simulated-2": "simulated animal A",
@@ -55,6 +68,13 @@ def kriegeskorte_dissimilarities(store, **_):
     return kriegeskorte2008.load(store)
 
 
+def maniquet_answers(store, **_):
+    """Return the pictures and answers of Maniquet et al. (2025)."""
+    from benchmarks.recordings import maniquet2025
+
+    return maniquet2025.load(store)
+
+
 def digits_sessions(model, n_steps: int, seed: int, each_layer, **_):
     """Yield (name, session), simulated from `true_place` of the model while it looks at digits."""
     stimuli = simulated.digits_stimuli(N_IMAGES)
@@ -77,11 +97,36 @@ def digits_dissimilarities(model, n_steps: int, seed: int, each_layer, **_):
     return simulated.simulated_dissimilarities(activations, layer, step, simulated.NOISE, rng, stimuli=stimuli)
 
 
+def digits_people(model, n_steps: int, seed: int, each_layer, **_):
+    """Return degraded digits, and people simulated to answer as the model does at its first and last step."""
+    stimuli = simulated_people.degraded_digits(N_DIGITS, seed)
+    conditions, categories = (list(dict.fromkeys(stimuli.table[name])) for name in ("condition", "category"))
+    answers = answer(model, stimuli, conditions, categories, simulated_people.CONTROL, n_steps, each_layer, seed=seed)
+    rng = np.random.default_rng(seed)
+    people = simulated_people.simulated_people(answers, answers.layer, 0, n_steps, rng)
+    return simulated_people.SimulatedStudy(stimuli, people)
+
+
+RECOGNITION = {
+    "accuracy": recognition_measures.accuracy,
+    "rt": recognition_measures.rt,
+    "confusion": recognition_measures.confusion,
+    "masking": recognition_measures.masking,
+}
+
 BENCHMARKS: tuple[Benchmark, ...] = (
     NeuralPredictivity("cowley2023.V4-ridge", COWLEY, cowley_sessions, near=COWLEY_NEAR),
     RepresentationalSimilarity("kriegeskorte2008.IT-rsa", KRIEGESKORTE, kriegeskorte_dissimilarities),
+    *(
+        RecognitionByCondition(f"maniquet2025.{what}", MANIQUET, maniquet_answers, how)
+        for what, how in RECOGNITION.items()
+    ),
     NeuralPredictivity("simulated.V4-ridge", (), digits_sessions, simulated=True),
     RepresentationalSimilarity("simulated.IT-rsa", (), digits_dissimilarities, simulated=True),
+    *(
+        RecognitionByCondition(f"simulated.{what}", (), digits_people, how, simulated_people.CONTROL, simulated=True)
+        for what, how in RECOGNITION.items()
+    ),
 )
 
 

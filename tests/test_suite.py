@@ -31,8 +31,10 @@ def test_identifiers_are_unique_and_every_one_can_be_loaded():
     assert identifiers == [
         "cowley2023.V4-ridge",
         "kriegeskorte2008.IT-rsa",
+        *(f"maniquet2025.{what}" for what in suite.RECOGNITION),
         "simulated.V4-ridge",
         "simulated.IT-rsa",
+        *(f"simulated.{what}" for what in suite.RECOGNITION),
     ]
     for identifier in identifiers:
         assert load_benchmark(identifier).identifier == identifier
