@@ -127,7 +127,9 @@ def meet_people(humans, n_resamples: int, seed: int) -> People:
     over_observers = np.nanstd(accuracy, axis=0, ddof=1) / np.sqrt(np.isfinite(accuracy).sum(axis=0))
     sem = humans.by_condition["accuracy_sem"]
     errors = sem.sel(masking=["masked", "unmasked"]).to_numpy()
-    errors = errors * np.maximum(over_observers / sem.sel(masking="all").to_numpy(), 1)
+    over_trials = sem.sel(masking="all").to_numpy()
+    larger = np.divide(over_observers, over_trials, out=np.ones_like(over_trials), where=over_trials > 0)
+    errors = errors * np.maximum(larger, 1)
     return People(humans, experiment, *resampled, errors, of_observer, seed)
 
 
