@@ -25,8 +25,8 @@ from neurocnnf.stages import write_atomically
 METRIC = "pearson"
 MEASURES = ("accuracy", "masked", "unmasked", "confusions", "confusions, all participants")
 NETWORK, MODEL, PEOPLE = "network", "model", "people"
-COLUMNS = ["measure", "kind", "name", "architecture", "step", "value", "low", "high", "mean_accuracy", "rank"]
-COLUMNS += ["n_networks", "n_seeds", "n_parameters", "layer", "simulated"]
+COLUMNS = ["measure", "kind", "name", "architecture", "step", "value", "low", "high", "mean_accuracy", "human_accuracy"]
+COLUMNS += ["rank", "n_networks", "n_seeds", "n_parameters", "layer", "simulated"]
 
 
 def human_profiles(humans) -> dict[str, np.ndarray]:

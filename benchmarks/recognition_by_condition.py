@@ -3,7 +3,7 @@
 The model answers by a readout that learnt from whole pictures alone (`benchmarks.clean_readout`). Scores compare its
 profile over conditions with people's (`benchmarks.recognition_measures`). Intervals resample pictures (originals, with
 all their versions) and observers (within their experiments), with readouts and ceilings held fixed; they are shifted to
-have the score as their mean, because resampling noise attenuates correlations.
+have the score as their mean, because resampling noise attenuates correlations. Conditions are held fixed, too.
 """
 
 from __future__ import annotations
