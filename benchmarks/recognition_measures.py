@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ ERROR_RULE = "r / sqrt(1 - error variance / variance over conditions), published
 SHIFT_RULE = "shift / that of people, masked at step 0 and unmasked at the last: 2 (1 - r)"
 NO_RULE_GIVEN = "none: partial correlation"
 NO_RULE_RANKS = "none: standard errors of ranks unknown"
+NO_RULE_CHANGE = "none: difference of correlations"
 NO_RULE_GAIN = "none: reliability of the masking effect unknown"
 MOSTLY_RIGHT = 0.5
 """Participants whose confusions hold fewer right answers than this had their keys mixed up in the file: their answers
@@ -98,10 +100,7 @@ class People:
 
     def ceiling(self, values, metric: str, given=()) -> float:
         """Return the ceiling of a correlation with a mean over observers; see `observers.profile_ceiling`."""
-
-        def alike(x, y):
-            return correlate(x, y, metric, given)
-
+        alike = partial(correlate, metric=metric, given=given)
         rng = np.random.default_rng([self.seed, 1])
         return observers.profile_ceiling(np.asarray(values), self.of_observer, alike, rng, N_SPLITS)
 
@@ -145,16 +144,25 @@ def profiles(values: NDArray, answers: Answers, drawn: NDArray | None = None) ->
 
 
 def accuracy(answers: Answers, layer: str, people: People, drawn: NDArray) -> Iterator[Match]:
-    """Correlate the model's accuracy with people's, over conditions, at every step."""
+    """Correlate the model's accuracy with people's, over conditions, at every step, and say how that has changed."""
     right = answers.right(layer)
     model, resampled = profiles(right, answers), profiles(right, answers, drawn)
     human = people.published("accuracy")
     for metric in METRICS:
         ceiling = people.ceiling(people.humans.accuracy, metric)
         samples = correlate(resampled, people.accuracy[:, None], metric)
-        for step, raw in enumerate(correlate(model, human, metric)):
+        raws = correlate(model, human, metric)
+        for step, raw in enumerate(raws):
             more = {"accuracy": float(model[step].mean()), "human_accuracy": float(human.mean())}
             yield Match("accuracy", metric, step, float(raw), samples[:, step], ceiling, PROFILE_RULE, more)
+        yield from _changes("accuracy", metric, raws, samples)
+
+
+def _changes(target: str, metric: str, raws: NDArray, samples: NDArray) -> Iterator[Match]:
+    """Say how much more alike each later step is than step 0, for the same pictures and people."""
+    for step in range(1, len(raws)):
+        change, changes = float(raws[step] - raws[0]), samples[:, step] - samples[:, 0]
+        yield Match(f"{target}, change since step 0", metric, step, change, changes, float("nan"), NO_RULE_CHANGE)
 
 
 def steps_until_right(right: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -197,9 +205,9 @@ def rt(answers: Answers, layer: str, people: People, drawn: NDArray) -> Iterator
     human = people.published("rt_ms")
     for target, values, draws, given, given_drawn in compared:
         for metric in METRICS:
-            partial = target.startswith("beyond")
-            ceiling = float("nan") if partial else people.ceiling(people.humans.rt_ms, metric, given)
-            rule = NO_RULE_GIVEN if partial else PROFILE_RULE
+            beyond = target.startswith("beyond")
+            ceiling = float("nan") if beyond else people.ceiling(people.humans.rt_ms, metric, given)
+            rule = NO_RULE_GIVEN if beyond else PROFILE_RULE
             samples = correlate(draws, people.rt_ms[:, None], metric, given_drawn)
             for step, raw in enumerate(correlate(values, human, metric, given)):
                 more = {"unsolved": float(unsolved[step])}
@@ -229,16 +237,13 @@ def confusion(answers: Answers, layer: str, people: People, drawn: NDArray) -> I
         counts = count_draws((np.arange(len(cell)),), people.n_resamples, np.random.default_rng([people.seed, 4]))
         for metric in METRICS:
             rng = np.random.default_rng([people.seed, 5])
-            alike = _alike(metric)
-            ceiling = observers.profile_ceiling(cell, nobody, alike, rng, N_SPLITS)
+            ceiling = observers.profile_ceiling(cell, nobody, partial(correlate, metric=metric), rng, N_SPLITS)
             samples = correlate(resampled, (counts @ cell)[:, None], metric)
-            for step, raw in enumerate(correlate(model, cell.sum(axis=0), metric)):
+            raws = correlate(model, cell.sum(axis=0), metric)
+            for step, raw in enumerate(raws):
                 more = {"n_participants": len(cell), "n_participants_total": len(everyone)}
                 yield Match(target, metric, step, float(raw), samples[:, step], ceiling, PROFILE_RULE, more)
-
-
-def _alike(metric):
-    return lambda x, y: correlate(x, y, metric)
+            yield from _changes(target, metric, raws, samples)
 
 
 def masking(answers: Answers, layer: str, people: People, drawn: NDArray) -> Iterator[Match]:
