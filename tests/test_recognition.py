@@ -100,7 +100,8 @@ def test_a_change_since_step_0_is_found_where_people_are_like_a_later_step_and_n
     same, again = (make_answers(chances(recovery=0.0), n_originals=60, seed=seed) for seed in (1, 2))
     steps = np.concatenate([same.decisions["one"][:1], again.decisions["one"][1:]])  # as good, by other pictures
     humans = simulate(make_answers(chances(recovery=0.0), n_originals=60))
-    match = found(measures.accuracy, replace(same, decisions={"one": steps}), humans)["accuracy, change since step 0", "pearson", N_STEPS]
+    got = found(measures.accuracy, replace(same, decisions={"one": steps}), humans)
+    match = got["accuracy, change since step 0", "pearson", N_STEPS]
     low, high = np.quantile(match.samples, [0.025, 0.975])
     assert low < 0 < high
     assert np.isnan(match.ceiling)
