@@ -2,13 +2,14 @@
 
 The readout is `benchmarks.readout`: ridge, all steps pooled, one per fold of originals. A manipulated picture is
 answered by the readout of the fold that its original was left out of, so that no readout is tested on a version of a
-picture that it has seen.
+picture that it has seen. Few pictures make readouts that differ with how originals are dealt to folds; decision values
+are averaged over several dealings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from benchmarks.inputs import EachLayer, each_activation
 from benchmarks.readout import Readout, choose_layer, fit_readout, object_folds
 from neurocnnf.progress import Progress
 
-N_FOLDS = 10
+N_FOLDS, N_DEALS = 10, 4
 CHUNK = 64
 """Pictures recorded at once: all layers of them at all steps are in memory."""
 
@@ -75,6 +76,7 @@ def answer(
     *,
     layers: Sequence[str] | None = None,
     seed: int = 0,
+    n_deals: int = N_DEALS,
     progress: Progress | None = None,
 ) -> Answers:
     """Train readouts of every layer on the whole pictures, and answer all pictures with them.
@@ -93,6 +95,8 @@ def answer(
         Names; all of the model's where None.
     seed
         Of the folds.
+    n_deals
+        How many times originals are dealt to folds.
     progress
         Called with (what, done, total).
 
@@ -104,21 +108,26 @@ def answer(
     layers = tuple(model.layer_names if layers is None else layers)
     table = stimuli.table
     condition, labels, original, whole = _numbers(table, conditions, categories, control)
-    folds = object_folds(labels[whole], N_FOLDS, seed)
-    readouts: dict[str, Readout] = {}
+    deals = [object_folds(labels[whole], N_FOLDS, seed * n_deals + deal) for deal in range(n_deals)]
+    readouts: dict[str, list[Readout]] = {}
     # `whole` lists the originals' pictures in the originals' order, so that folds are numbered by original
     recorded = each_activation(model, stimuli.subset(whole), layers, n_steps, each_layer)
     for done, (layer, activations) in enumerate(recorded, start=1):
-        readouts[layer] = fit_readout(activations, labels[whole], folds)
+        readouts[layer] = [fit_readout(activations, labels[whole], folds) for folds in deals]
         if progress:
             progress(f"{model.name}: readout of whole pictures", done, len(layers))
     decisions = {layer: np.empty((n_steps + 1, len(stimuli), len(categories)), np.float32) for layer in layers}
     for start in range(0, len(stimuli), CHUNK):
         part = slice(start, min(start + CHUNK, len(stimuli)))
         for layer, activations in each_layer(model, stimuli.subset(part), list(layers), n_steps).items():
-            decisions[layer][:, part] = readouts[layer].decide(activations, folds[original[part]])
+            every = zip(readouts[layer], deals, strict=True)
+            decided = [readout.decide(activations, folds[original[part]]) for readout, folds in every]
+            decisions[layer][:, part] = np.mean(decided, axis=0)
         if progress:
             progress(f"{model.name}: pictures answered", part.stop, len(stimuli))
+    # a readout like any other, for `choose_layer`: one dealing's, with the accuracy of all
+    mean = {layer: np.mean([one.accuracy for one in fitted], axis=0) for layer, fitted in readouts.items()}
+    chosen = choose_layer({layer: replace(readouts[layer][0], accuracy=mean[layer]) for layer in layers})
     return Answers(
         decisions,
         labels,
@@ -127,8 +136,8 @@ def answer(
         tuple(conditions),
         tuple(categories),
         labels[whole],
-        choose_layer(readouts),
-        {layer: readout.accuracy for layer, readout in readouts.items()},
+        chosen,
+        mean,
     )
 
 

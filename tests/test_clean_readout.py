@@ -51,7 +51,7 @@ def run(stimuli, by_layer, **more):
 def test_a_picture_is_answered_by_a_ridge_that_did_not_see_its_original():
     stimuli = pictures()
     code = features(stimuli.table, 0.5, 0.5)
-    got = run(stimuli, {"code": code}, layers=("code",))
+    got = run(stimuli, {"code": code}, layers=("code",), n_deals=1)
     table = stimuli.table
     whole = np.flatnonzero(table["condition"] == "control")
     names = list(table["original"].iloc[whole])
@@ -70,6 +70,20 @@ def test_a_picture_is_answered_by_a_ridge_that_did_not_see_its_original():
         mine = got.decisions["code"][:, tested]
         candidates = [np.stack([ridge.predict(step[tested]) for step in code]) for ridge in theirs]
         assert min(np.abs(mine - each).max() for each in candidates) < 1e-4
+
+
+def test_decision_values_are_averaged_over_dealings_of_the_originals():
+    stimuli = pictures()
+    code = {"code": features(stimuli.table, 0.5, 0.5)}
+    every = run(stimuli, code, layers=("code",), n_deals=3, seed=1)
+    ones = [run(stimuli, code, layers=("code",), n_deals=1, seed=seed) for seed in (3, 4, 5)]
+    np.testing.assert_allclose(
+        every.decisions["code"], np.mean([one.decisions["code"] for one in ones], axis=0), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        every.whole_accuracy["code"], np.mean([one.whole_accuracy["code"] for one in ones], axis=0)
+    )
+    assert not np.allclose(ones[0].decisions["code"], ones[1].decisions["code"], atol=1e-3)
 
 
 def test_what_is_known_of_an_original_alone_does_not_help_with_its_manipulated_versions():
