@@ -163,14 +163,16 @@ def summarise(paths: Iterable[Path], store=None) -> pd.DataFrame:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the table, and print the path of the result last."""
+    """Write the table, and print the path of the result last; simulated people bear no study's name."""
     parser = argparse.ArgumentParser(description=str(__doc__))
     parser.add_argument("scores", nargs="+", type=Path, help="scores of accuracy, confusion and masking (.csv or stem)")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending; printed last")
     options = parser.parse_args(argv)
-    table = summarise(options.scores).to_csv(index=False, lineterminator="\n", float_format="%.10g")
-    write_atomically(options.out.with_name(f"{options.out.name}.csv"), table.encode())
-    print(options.out)
+    table = summarise(options.scores)
+    out = options.out.with_name("simulated") if table["simulated"].any() else options.out
+    text = table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
+    write_atomically(out.with_name(f"{out.name}.csv"), text.encode())
+    print(out)
 
 
 if __name__ == "__main__":

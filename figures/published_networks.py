@@ -17,17 +17,18 @@ from matplotlib.patches import Patch
 from figures.files import arguments, check_columns, find_tables, is_simulated, save
 from figures.style import CEILING, CNNF, CONTROL, FAINT, INK, PAGE_MM, letter, new_figure, styled, title
 
-CAPTION = """Likeness to people under 17 manipulations of the picture (Maniquet et al. 2025). Panels a, b: networks and
-models in the order of their likeness, the highest on top, with their rank among the published networks on the right
-(of a model: the rank it would have among them). Points of published networks: mean over 20 training seeds; bars: 95 %
-of the seeds. Points of models: CNN-F at every step (0 is the feedforward sweep) and its feedforward control; bars: 95
-% bootstrap interval over pictures and observers. Gray line: the ceiling that differences between observers set. a:
-Pearson r of accuracy with people's over conditions. b: Pearson r of the number of times that one category was taken
-for another, right answers left out; participants whose answers are recorded with mixed-up keys are left out too. c:
-likeness of accuracy against accuracy itself, mean over conditions; vertical line: people. Filled circles: recurrent;
-open squares: feedforward. Networks were trained from end to end on whole pictures and tested with ten times as many
-pictures; the readouts of the models learnt from the 80 whole pictures that people saw, 72 at a time, never from
-versions of a picture they are tested on."""
+REAL = "Likeness to people under 17 manipulations of the picture (Maniquet et al. 2025)."
+OF_ITSELF = "Likeness to people simulated to answer as the very model does, under manipulations of handwritten digits."
+CAPTION = """Panels a, b: networks and models in the order of their likeness, the highest on top, with their rank among
+the published networks on the right (of a model: the rank it would have among them). Points of published networks: mean
+over 20 training seeds; bars: 95 % of the seeds. Points of models: CNN-F at every step (0 is the feedforward sweep) and
+its feedforward control; bars: 95 % bootstrap interval over pictures and observers. Gray line: the ceiling that
+differences between observers set. a: Pearson r of accuracy with people's over conditions. b: Pearson r of the number
+of times that one category was taken for another, right answers left out; participants whose answers are recorded with
+mixed-up keys are left out too. c: likeness of accuracy against accuracy itself, mean over conditions; vertical line:
+people. Filled circles: recurrent; open squares: feedforward. Networks were trained from end to end on whole pictures
+and tested with ten times as many pictures; the readouts of the models learnt from the 80 whole pictures that people
+saw, 72 at a time, never from versions of a picture they are tested on."""
 NEEDED = [
     "measure",
     "kind",
@@ -57,7 +58,9 @@ def draw(table: pd.DataFrame) -> Figure:
     shown = [measure for measure in PANELS if (table["measure"] == measure).any()]
     rows = max(int((_of(table, measure)["kind"] != "people").sum()) for measure in shown)
     figure = new_figure(PAGE_MM, FIXED_MM + ROW_MM * rows)
-    title(figure, "Likeness to people under 17 manipulations, among published networks", is_simulated(table))
+    title(
+        figure, "Likeness to people under manipulations of the picture, among published networks", is_simulated(table)
+    )
     grid = figure.add_gridspec(1, len(shown) + 1, width_ratios=[1] * len(shown) + [0.9])
     for place, measure in enumerate(shown):
         axes = figure.add_subplot(grid[0, place])
@@ -166,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     (path,) = find_tables(options.inputs)
     table = check_columns(pd.read_csv(path), NEEDED, path.name)
     with styled():
-        save(draw(table), options.out, table, CAPTION)
+        save(draw(table), options.out, table, f"{OF_ITSELF if is_simulated(table) else REAL} {CAPTION}")
 
 
 if __name__ == "__main__":

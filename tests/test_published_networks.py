@@ -105,12 +105,14 @@ def test_simulated_people_have_no_published_networks(tmp_path):
     table.to_csv(tmp_path / "one.csv", index=False)
     (tmp_path / "one.json").write_text(json.dumps(summary))
     place.main([str(tmp_path / "one"), "--out", str(tmp_path / "table")])
-    got = pd.read_csv(tmp_path / "table.csv")
+    assert not (tmp_path / "table.csv").exists()  # no study's name
+    got = pd.read_csv(tmp_path / "simulated.csv")
     assert set(got["kind"]) == {"model", "people"}
     assert got["simulated"].all()
     assert got["rank"].isna().all()
-    figure.main(["--in", str(tmp_path / "table.csv"), "--out", str(tmp_path / "drawn")])
+    figure.main(["--in", str(tmp_path / "simulated.csv"), "--out", str(tmp_path / "drawn")])
     assert "SIMULATED" in (tmp_path / "drawn.svg").read_text()
+    assert "Maniquet" not in (tmp_path / "drawn.txt").read_text()
 
 
 def test_the_figure_names_every_network_and_step_with_its_rank(tmp_path):
