@@ -69,8 +69,8 @@ def rt_bins(answers: Answers, humans, seed: int = 0, n_resamples: int = N_RESAMP
     """Compare the model's profile at every step with people's in every fifth of their reaction times.
 
     People's noise is that of their trials: the files hold no fifths of single observers, so that differences between
-    observers are not in the interval. With that noise alone it is wide: of 120 simulations of people who answer the same
-    at all times, it held zero in all.
+    observers are not in the interval. With that noise alone it is wide: in each of 120 simulations of people who answer
+    the same at all times, it held zero.
 
     Parameters
     ----------
