@@ -188,17 +188,6 @@ def percentile_interval(values: ArrayLike, level: float = 0.95, needed: float = 
     return float(low), float(high)
 
 
-def recentred(values: ArrayLike, estimate: float) -> NDArray[np.float64]:
-    """Shift resampled correlations so that their mean is the estimate, within [-1, 1].
-
-    Subjects drawn with replacement are fewer different ones, whose mean times are noisier: every resampled correlation
-    is attenuated for that reason alone, and unshifted percentiles would miss a high correlation.
-    """
-    values = np.asarray(values, np.float64)
-    defined = values[np.isfinite(values)]
-    return np.clip(values - defined.mean() + estimate, -1, 1) if len(defined) else values
-
-
 def permutation_p(estimate: float, permuted: ArrayLike) -> float:
     """Return the two-sided permutation p value, (1 + as extreme) / (1 + permutations), or NaN.
 

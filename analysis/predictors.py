@@ -16,8 +16,8 @@ from analysis.inference import (
     rank_correlation,
     rank_rows,
     rank_scores,
-    recentred,
 )
+from benchmarks.bootstrap import recentred
 
 _CONFIDENCES = ("step0_confidence", "control_confidence")
 CORRELATIONS = {

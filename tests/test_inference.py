@@ -15,10 +15,10 @@ from analysis.inference import (
     permuted_correlations,
     rank_correlation,
     rank_rows,
-    recentred,
     resamples,
     taken,
 )
+from benchmarks.bootstrap import recentred
 
 
 def simulate(seed, n_subjects=12, n_objects=80, rho=0.6, noise=1.5, seen=0.7):
