@@ -53,7 +53,7 @@ def right_answers(responses: NDArray, split: str, counts: NDArray | None = None)
             f"decode: expected (time_bin, object, position, repeat, unit) and one of {SPLITS}, got "
             f"{responses.shape} and {split!r}. Arrange presentations by object, position and repeat."
         )
-    n_bins, n_objects, n_positions, n_repeats, n_units = responses.shape
+    n_bins, n_objects, n_positions, n_repeats, _ = responses.shape
     right = np.zeros((1 if counts is None else len(counts), *responses.shape[:4]), bool)
     weights = None if counts is None else np.asarray(counts, np.float32).T
     labels = np.arange(n_objects)[:, None, None]

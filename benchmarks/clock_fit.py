@@ -95,22 +95,60 @@ def read_at(
     return np.interp(steps, np.arange(len(values)), values).mean(axis=-1)
 
 
-def scaled_errors(shapes: NDArray, curves: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sum of squared differences of curves from each shape, times the amplitude ≥ 0 that makes it least.
+def time_weights(times_ms: NDArray, n_steps: int, grid: ClockGrid, window_ms: float = 0.0) -> NDArray[np.float64]:
+    """Weight of each step at each time: (clock, time, step). What `read_at` gives is linear in the curve, less chance.
 
     Parameters
     ----------
-    shapes
-        (clock, time), above chance.
-    curves
-        (sample, time), above chance.
-
-    Returns
-    -------
-    errors, amplitudes
-        (sample, clock) each.
+    times_ms, grid, window_ms
+        As in `read_at`.
+    n_steps
+        The last step.
     """
-    products, power = curves @ shapes.T, np.square(shapes).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        amplitudes = np.where(power > 0, np.maximum(products, 0) / power, 0.0)
-    return np.square(curves).sum(axis=1)[:, None] - amplitudes * np.maximum(products, 0), amplitudes
+    single = np.eye(n_steps + 1)
+    return np.stack([read_at(curve, times_ms, grid, 0.0, window_ms) for curve in single], axis=-1)
+
+
+@dataclass(frozen=True)
+class ScaledFit:
+    """Recorded time courses, ready to be fitted by many curves over steps: clock and amplitude ≥ 0 are free.
+
+    Parameters
+    ----------
+    power
+        (sample,), sum of squares of each course.
+    products
+        (sample, clock, step), of each course with the weights of the steps.
+    gram
+        (step × step, clock), products of the weights of two steps.
+    """
+
+    power: NDArray[np.float64]
+    products: NDArray[np.float64]
+    gram: NDArray[np.float64]
+
+    def errors(self, shapes: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Least sum of squared differences of each course from its own shape, and the amplitude of it.
+
+        Parameters
+        ----------
+        shapes
+            (sample, step), above chance; the last may be repeated for a model that is stopped early.
+
+        Returns
+        -------
+        errors, amplitudes
+            (sample, clock) each.
+        """
+        product = np.maximum(np.einsum("sck,sk->sc", self.products, shapes), 0)
+        power = (shapes[:, :, None] * shapes[:, None, :]).reshape(len(shapes), -1) @ self.gram
+        with np.errstate(invalid="ignore", divide="ignore"):
+            amplitude = np.where(power > 1e-12, product / power, 0.0)
+        return self.power[:, None] - amplitude * product, amplitude
+
+
+def scaled_fit(courses: NDArray, weights: NDArray) -> ScaledFit:
+    """Prepare courses (sample, time), above chance, with `time_weights` (clock, time, step)."""
+    products = np.stack([courses @ weights[:, :, k].T for k in range(weights.shape[2])], axis=2)
+    gram = np.einsum("ctk,ctl->klc", weights, weights).reshape(-1, len(weights))
+    return ScaledFit(np.square(courses).sum(axis=1), products, gram)

@@ -6,9 +6,9 @@ the amplitude is free. Raw score: share R² of the variance over time of decodin
 model's decodability by step explains under the best `StepClock` (`benchmarks.clock_fit`), when the model is stopped at
 that step. Step 0 is a ramp: the null that recurrence must beat (``gain``); the flat null has R² 0.
 
-The layer for the one number is the model's last, fixed beforehand. Intervals resample neurons, with the clock
-fitted anew; a resample of neurons holds doubles and so decodes worse than the neurons do: resampled curves are
-shifted to the measured one.
+The layer for the one number is the model's last, fixed beforehand. Intervals resample neurons and the model's
+pictures, with the clock fitted anew; a resample of neurons holds doubles and so decodes worse than the neurons do:
+resampled curves are shifted to the measured one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from benchmarks.bootstrap import count_draws, interval
 from benchmarks.ceilings import spearman_brown
 from benchmarks.centroid_decoding import ALL_POSITIONS, SPLITS, decode, right_answers
-from benchmarks.clock_fit import ClockGrid, clock_grid, read_at, scaled_errors
+from benchmarks.clock_fit import ClockGrid, ScaledFit, clock_grid, scaled_fit, time_weights
 from benchmarks.inputs import (
     EachLayer,
     default_each_layer,
@@ -167,57 +167,75 @@ def model_decodability(activations: NDArray, split: str) -> NDArray[np.bool_]:
     return right_answers(activations.reshape(shape), split)[0].reshape(len(activations), -1)
 
 
-def fit_course(course: TimeCourse, curve: NDArray, grid: ClockGrid = GRID) -> pd.DataFrame:
+@dataclass(frozen=True)
+class CourseFit:
+    """A time course, ready to be fitted by curves over steps; sample 0 is the measured one, the others resamples."""
+
+    course: TimeCourse
+    grid: ClockGrid
+    fit: ScaledFit
+    total: NDArray[np.float64]  # (sample,), sum of squares about the mean over time: the flat null's error
+
+
+def prepare_fit(course: TimeCourse, n_steps: int, grid: ClockGrid = GRID) -> CourseFit:
+    """Prepare a time course for curves of steps 0 … n_steps."""
+    curves = np.concatenate([course.accuracy[None], course.resampled]) - CHANCE
+    total = np.square(curves - curves.mean(axis=1, keepdims=True)).sum(axis=1)
+    weights = time_weights(course.times_ms, n_steps, grid, WINDOW_MS)
+    return CourseFit(course, grid, scaled_fit(curves, weights), total)
+
+
+def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> pd.DataFrame:
     """Fit a clock to a time course for the model stopped at each step.
 
     Parameters
     ----------
-    course
-        Recorded.
+    prepared
+        The course.
     curve
         (step,), the model's decodability.
-    grid
-        Clocks tried.
+    resampled
+        (resample, step), of resampled pictures; each meets one resample of the neurons.
 
     Returns
     -------
     DataFrame
         A row per step it is stopped at: ``raw`` (R²), ``gain`` (R² less that of step 0), ``onset_ms``,
-        ``ms_per_step``, each with ``_low`` and ``_high`` (NaN at step 0 for ``gain``); ``amplitude``, ``rmse``,
-        ``rmse_flat`` and ``at_edge`` (the data do not bound the clock).
+        ``ms_per_step``, each with ``_low`` and ``_high``; ``amplitude``, ``rmse``, ``rmse_flat`` and ``at_edge`` (the
+        data do not bound the clock).
     """
-    curves = np.concatenate([course.accuracy[None], course.resampled]) - CHANCE
-    total = np.square(curves - curves.mean(axis=1, keepdims=True)).sum(axis=1)
+    grid, samples = prepared.grid, np.concatenate([curve[None], resampled]) - CHANCE
+    n_times, every = len(prepared.course.times_ms), np.arange(len(samples))
     rows, first = [], None
     for step in range(len(curve)):
-        shapes = read_at(curve[: step + 1] - CHANCE, course.times_ms, grid, 0.0, WINDOW_MS)
-        errors, amplitudes = scaled_errors(shapes, curves)
+        errors, amplitudes = prepared.fit.errors(samples[:, np.minimum(np.arange(len(curve)), step)])
         best = errors.argmin(axis=1)
-        least = errors[np.arange(len(curves)), best]
-        r2 = 1 - least / total
+        least = errors[every, best]
+        r2 = 1 - least / prepared.total
         first = r2 if first is None else first
-        values = dict(zip(STATISTICS, (r2, r2 - first, grid.onset_ms[best], grid.ms_per_step[best]), strict=True))
+        values = (r2, r2 - first, grid.onset_ms[best], grid.ms_per_step[best])
         row: dict[str, Any] = {"step": step}
-        for name, samples in values.items():
-            row |= {name: samples[0]} | dict(zip((f"{name}_low", f"{name}_high"), interval(samples[1:]), strict=True))
-        n_times = len(course.times_ms)
-        row |= {"amplitude": amplitudes[0, best[0]], "rmse": np.sqrt(least[0] / n_times)}
-        row |= {"rmse_flat": np.sqrt(total[0] / n_times), "at_edge": bool(grid.at_edge(best[:1])[0])}
+        for name, sample in zip(STATISTICS, values, strict=True):
+            row |= {name: sample[0]} | dict(zip((f"{name}_low", f"{name}_high"), interval(sample[1:]), strict=True))
+        row |= {"amplitude": amplitudes[0, best[0]], "rmse": np.sqrt(max(least[0], 0) / n_times)}
+        row |= {"rmse_flat": np.sqrt(prepared.total[0] / n_times), "at_edge": bool(grid.at_edge(best[:1])[0])}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def layer_rows(layer: str, activations: NDArray, courses: dict[str, TimeCourse], seed: int) -> pd.DataFrame:
+def layer_rows(layer: str, activations: NDArray, fits: dict[str, CourseFit], seed: int) -> pd.DataFrame:
     """Score one layer: a row per target and step."""
     tables = []
-    for split, course in courses.items():
+    for split, prepared in fits.items():
+        course = prepared.course
         right = model_decodability(activations, split)
         by_picture = right.reshape(len(right), len(OBJECTS), len(POSITIONS), N_PICTURES).mean(axis=2)
         by_picture = by_picture.reshape(len(right), -1)
         folds = tuple(np.arange(len(OBJECTS) * N_PICTURES).reshape(len(OBJECTS), N_PICTURES))
-        counts = count_draws(folds, 1000, np.random.default_rng(seed)) / by_picture.shape[1]
-        table = fit_course(course, right.mean(axis=1))
-        low, high = np.quantile(by_picture @ counts.T, [0.025, 0.975], axis=1)
+        counts = count_draws(folds, len(course.resampled), np.random.default_rng(seed)) / by_picture.shape[1]
+        resampled = counts @ by_picture.T
+        table = fit_course(prepared, right.mean(axis=1), resampled)
+        low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
         table = table.assign(decodability=right.mean(axis=1), decodability_low=low, decodability_high=high)
         ceiling = course.reliability if course.reliability > 0 else float("nan")
         scaled = {name.replace("raw", "normalised"): table[name] / ceiling for name in ("raw", "raw_low", "raw_high")}
@@ -285,10 +303,11 @@ class ItDecoding:
         neurons, stimuli = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
         size = (1, 50) if self.quick else (N_ASSIGNMENTS, N_NEURON_RESAMPLES)
         courses = time_courses(neurons, np.random.default_rng(seed), *size)
+        fits = {split: prepare_fit(course, n_steps) for split, course in courses.items()}
         layers, tables = tuple(model.layer_names), []
         recorded = each_activation(model, stimuli, layers, n_steps, each_layer)
         for done, (layer, activations) in enumerate(recorded, start=1):
-            tables.append(layer_rows(layer, activations, courses, seed))
+            tables.append(layer_rows(layer, activations, fits, seed))
             if progress:
                 progress(f"{model.name}: {self.identifier}", done, len(layers))
         per_step = pd.concat(tables, ignore_index=True).assign(simulated=self.simulated)

@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks import simulated
+from benchmarks.it_decoding import ItDecoding
 from benchmarks.neural_predictivity import NeuralPredictivity
 from benchmarks.representational_similarity import RepresentationalSimilarity
+from benchmarks.speed_accuracy import SpeedAccuracy
+from benchmarks.timing_sources import KUMBHAR, ZHANG, kumbhar_observers, zhang_neurons
 
-Benchmark = NeuralPredictivity | RepresentationalSimilarity
+Benchmark = NeuralPredictivity | RepresentationalSimilarity | ItDecoding | SpeedAccuracy
 
 COWLEY = (
     "cowley2023_v4/readme_original.txt",
@@ -80,6 +83,8 @@ def digits_dissimilarities(model, n_steps: int, seed: int, each_layer, **_):
 BENCHMARKS: tuple[Benchmark, ...] = (
     NeuralPredictivity("cowley2023.V4-ridge", COWLEY, cowley_sessions, near=COWLEY_NEAR),
     RepresentationalSimilarity("kriegeskorte2008.IT-rsa", KRIEGESKORTE, kriegeskorte_dissimilarities),
+    ItDecoding("zhang2011.IT-decoding", ZHANG, zhang_neurons),
+    SpeedAccuracy("kumbhar2021.sat", KUMBHAR, kumbhar_observers),
     NeuralPredictivity("simulated.V4-ridge", (), digits_sessions, simulated=True),
     RepresentationalSimilarity("simulated.IT-rsa", (), digits_dissimilarities, simulated=True),
 )
