@@ -31,7 +31,7 @@ from benchmarks.score import Score, make_provenance, used_steps
 from neurocnnf.images import CIFAR10_CLASSES
 from neurocnnf.progress import Progress
 
-GRID = clock_grid(np.arange(0, 901, 10), np.arange(10, 601, 10))
+GRID = clock_grid(np.arange(0, 901, 20), np.arange(20, 1201, 20))
 N_PER_CLASS, N_PER_CLASS_QUICK, N_TRAINING_PER_CLASS, N_FOLDS = 100, 20, 50, 10
 ERROR_RULE = "RMSE of the other observers' mean curve / RMSE of the model, for the observer left out"
 CATEGORY_RULE = "r / sqrt(Spearman-Brown split-half reliability over observers)"
