@@ -22,7 +22,7 @@ from analysis.timing_stage import write_tables
 from benchmarks.bootstrap import count_draws, interval
 from benchmarks.centroid_decoding import ALL_POSITIONS
 from benchmarks.clock_fit import clock_grid, read_at
-from benchmarks.it_decoding import prepare_fit, time_courses
+from benchmarks.it_decoding import GRID, prepare_fit, time_courses
 from benchmarks.recordings.kumbhar2021 import CHANCE, CONDITIONS, DEADLINES_MS
 from benchmarks.simulated_timing import simulated_neurons
 from neurocnnf.clock import StepClock
@@ -100,8 +100,8 @@ def _neuron_estimates(course) -> dict[str, NDArray]:
     prepared = prepare_fit(course, len(IT_CURVE) - 1)
     curves = np.concatenate([course.accuracy[None], course.resampled])
     errors, _ = prepared.fit.errors(np.broadcast_to(IT_CURVE, (len(curves), len(IT_CURVE))))
-    best, grid = errors.argmin(axis=1), prepared.grid
-    found = {"onset_ms": grid.onset_ms[best], "ms_per_step": grid.ms_per_step[best]}
+    best = errors.argmin(axis=1)
+    found = {"onset_ms": GRID.onset_ms[best], "ms_per_step": GRID.ms_per_step[best]}
     return found | {"half_rise": half_rise(course.times_ms, curves), "onset": onset(course.times_ms, curves)}
 
 

@@ -96,7 +96,7 @@ def read_at(
 
 
 def time_weights(times_ms: NDArray, n_steps: int, grid: ClockGrid, window_ms: float = 0.0) -> NDArray[np.float64]:
-    """Weight of each step at each time: (clock, time, step). What `read_at` gives is linear in the curve, less chance.
+    """Weight of each step at each time: (step, time, clock). What `read_at` gives is linear in the curve, less chance.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def time_weights(times_ms: NDArray, n_steps: int, grid: ClockGrid, window_ms: fl
         The last step.
     """
     single = np.eye(n_steps + 1)
-    return np.stack([read_at(curve, times_ms, grid, 0.0, window_ms) for curve in single], axis=-1)
+    return np.stack([np.ascontiguousarray(read_at(curve, times_ms, grid, 0.0, window_ms).T) for curve in single])
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class ScaledFit:
     power
         (sample,), sum of squares of each course.
     products
-        (sample, clock, step), of each course with the weights of the steps.
+        (step, sample, clock), of each course with the weights of the steps.
     gram
         (step × step, clock), products of the weights of two steps.
     """
@@ -140,15 +140,16 @@ class ScaledFit:
         errors, amplitudes
             (sample, clock) each.
         """
-        product = np.maximum(np.einsum("sck,sk->sc", self.products, shapes), 0)
+        product = np.zeros(self.products.shape[1:])
+        for step, part in enumerate(self.products):
+            product += part * shapes[:, step, None]
+        product = np.maximum(product, 0)
         power = (shapes[:, :, None] * shapes[:, None, :]).reshape(len(shapes), -1) @ self.gram
         with np.errstate(invalid="ignore", divide="ignore"):
             amplitude = np.where(power > 1e-12, product / power, 0.0)
         return self.power[:, None] - amplitude * product, amplitude
 
 
-def scaled_fit(courses: NDArray, weights: NDArray) -> ScaledFit:
-    """Prepare courses (sample, time), above chance, with `time_weights` (clock, time, step)."""
-    products = np.stack([courses @ weights[:, :, k].T for k in range(weights.shape[2])], axis=2)
-    gram = np.einsum("ctk,ctl->klc", weights, weights).reshape(-1, len(weights))
-    return ScaledFit(np.square(courses).sum(axis=1), products, gram)
+def step_gram(weights: NDArray) -> NDArray[np.float64]:
+    """Products over time of the weights of every two steps: (step × step, clock) from (step, time, clock)."""
+    return np.stack([(first * second).sum(axis=0) for first in weights for second in weights])

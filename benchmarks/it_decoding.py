@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.bootstrap import count_draws, interval
 from benchmarks.ceilings import spearman_brown
 from benchmarks.centroid_decoding import ALL_POSITIONS, SPLITS, decode, right_answers
-from benchmarks.clock_fit import ClockGrid, ScaledFit, clock_grid, scaled_fit, time_weights
+from benchmarks.clock_fit import ScaledFit, clock_grid, step_gram, time_weights
 from benchmarks.inputs import (
     EachLayer,
     default_each_layer,
@@ -178,17 +179,23 @@ class CourseFit:
     """A time course, ready to be fitted by curves over steps; sample 0 is the measured one, the others resamples."""
 
     course: TimeCourse
-    grid: ClockGrid
     fit: ScaledFit
     total: NDArray[np.float64]  # (sample,), sum of squares about the mean over time: the flat null's error
 
 
-def prepare_fit(course: TimeCourse, n_steps: int, grid: ClockGrid = GRID) -> CourseFit:
-    """Prepare a time course for curves of steps 0 … n_steps."""
+def prepare_fit(course: TimeCourse, n_steps: int) -> CourseFit:
+    """Prepare a time course, of the windows of `time_bins`, for curves of steps 0 … n_steps."""
     curves = np.concatenate([course.accuracy[None], course.resampled]) - CHANCE
     total = np.square(curves - curves.mean(axis=1, keepdims=True)).sum(axis=1)
-    weights = time_weights(course.times_ms, n_steps, grid, WINDOW_MS)
-    return CourseFit(course, grid, scaled_fit(curves, weights), total)
+    weights, gram = _weights(n_steps)
+    products = np.stack([curves @ part for part in weights])
+    return CourseFit(course, ScaledFit(np.square(curves).sum(axis=1), products, gram), total)
+
+
+@cache
+def _weights(n_steps: int) -> tuple[NDArray, NDArray]:
+    weights = time_weights(time_bins().mean(axis=1), n_steps, GRID, WINDOW_MS)
+    return weights, step_gram(weights)
 
 
 def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> pd.DataFrame:
@@ -210,7 +217,7 @@ def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> pd.Da
         ``ms_per_step``, each with ``_low`` and ``_high``; ``amplitude``, ``rmse``, ``rmse_flat`` and ``at_edge`` (the
         data do not bound the clock).
     """
-    grid, samples = prepared.grid, np.concatenate([curve[None], resampled]) - CHANCE
+    samples = np.concatenate([curve[None], resampled]) - CHANCE
     n_times, every = len(prepared.course.times_ms), np.arange(len(samples))
     rows, first = [], None
     for step in range(len(curve)):
@@ -219,7 +226,7 @@ def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> pd.Da
         least = errors[every, best]
         r2 = 1 - least / prepared.total
         first = r2 if first is None else first
-        values = (r2, r2 - first, grid.onset_ms[best], grid.ms_per_step[best])
+        values = (r2, r2 - first, GRID.onset_ms[best], GRID.ms_per_step[best])
         row: dict[str, Any] = {"step": step}
         for name, sample in zip(STATISTICS, values, strict=True):
             # a resampled course is noisier than the measured one, and less of it explained: R² is shifted back
@@ -227,7 +234,7 @@ def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> pd.Da
             bounds = interval(sample[1:] + shift)
             row |= {name: sample[0]} | dict(zip((f"{name}_low", f"{name}_high"), bounds, strict=True))
         row |= {"amplitude": amplitudes[0, best[0]], "rmse": np.sqrt(max(least[0], 0) / n_times)}
-        row |= {"rmse_flat": np.sqrt(prepared.total[0] / n_times), "at_edge": bool(grid.at_edge(best[:1])[0])}
+        row |= {"rmse_flat": np.sqrt(prepared.total[0] / n_times), "at_edge": bool(GRID.at_edge(best[:1])[0])}
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -67,7 +67,7 @@ def test_a_silent_unit_says_nothing():
 def test_other_shapes_and_splits_are_refused():
     with pytest.raises(ValueError, match="expected \\(time_bin, object, position, repeat, unit\\)"):
         decode(population()[0], "all positions")
-    with pytest.raises(ValueError, match="got .*'old position'"):
+    with pytest.raises(ValueError, match=r"got .*'old position'"):
         decode(population(), "old position")
     with pytest.raises(ValueError, match="expected at least 2 to hold one out"):
         decode(population()[:, :, :, :1], "all positions")
