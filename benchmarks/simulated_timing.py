@@ -107,17 +107,17 @@ def simulated_trials(
     chance = 1 / len(categories)
     frames, subject = [], 0
     for study, rows in conditions.groupby("study", sort=False):
-        for _ in range(n_observers):
-            skill = max(0.0, 1 + spread * rng.standard_normal())
-            for condition, perturbation in rows["perturbation"].items():
-                for category, name in enumerate(categories):
-                    p = read_at(accuracy[condition, :, category], deadlines_ms, grid, chance)[0]
-                    p = np.clip(chance + skill * (p - chance), 0, 1)
-                    right = rng.random((len(deadlines_ms), n_trials)) < p[:, None]
-                    answered = rng.random(right.shape) >= timeouts
-                    deadline = np.repeat(deadlines_ms, n_trials)
-                    frame = pd.DataFrame({"deadline_ms": deadline, "correct": (right & answered).ravel()})
-                    frame = frame.assign(answered=answered.ravel(), category=name, perturbation=perturbation)
-                    frames.append(frame.assign(study=f"simulated {study}", subject=subject))
-            subject += 1
+        curves = accuracy[rows.index].transpose(0, 2, 1)  # condition, category, step
+        p = np.array([[read_at(curve, deadlines_ms, grid, chance)[0] for curve in one] for one in curves])
+        skill = np.maximum(1 + spread * rng.standard_normal(n_observers), 0)
+        p = np.clip(chance + skill[:, None, None, None] * (p - chance), 0, 1)
+        right = rng.random((*p.shape, n_trials)) < p[..., None]
+        answered = rng.random(right.shape) >= timeouts
+        observer, condition, category, deadline, _ = (i.ravel() for i in np.indices(right.shape))
+        frame = pd.DataFrame({"subject": subject + observer, "deadline_ms": np.asarray(deadlines_ms)[deadline]})
+        frame["perturbation"] = rows["perturbation"].to_numpy()[condition]
+        frame["category"] = np.array(categories)[category]
+        frame["answered"], frame["correct"] = answered.ravel(), (right & answered).ravel()
+        frames.append(frame.assign(study=f"simulated {study}"))
+        subject += n_observers
     return pd.concat(frames, ignore_index=True)
