@@ -31,6 +31,8 @@ def test_identifiers_are_unique_and_every_one_can_be_loaded():
     assert identifiers == [
         "cowley2023.V4-ridge",
         "kriegeskorte2008.IT-rsa",
+        "zhang2011.IT-decoding",
+        "kumbhar2021.sat",
         "simulated.V4-ridge",
         "simulated.IT-rsa",
     ]
