@@ -82,8 +82,10 @@ def clock_table(
     Returns
     -------
     DataFrame
-        ``condition`` ("all", or its number), ``onset_ms``, ``ms_per_step`` with ``_low``, ``_high``, of the mean
-        curve; ``at_edge``: the observers do not bound the clock.
+        ``condition`` ("all", or its number), ``onset_ms``, ``ms_per_step`` with ``_low``, ``_high``;
+        ``at_edge``: the observers do not bound the clock; ``model_range``: how far the model's accuracy is from chance,
+        at most. Near 0 every clock says the same, and the one named is arbitrary. Nor can deadlines time a rise that
+        happens between two of them: the first of the clocks that fit as well is then named.
     """
     errors = curves.clock_errors(accuracy, model, np.array(DEADLINES_MS), grid, chance)
     weights = np.concatenate([np.ones((1, len(accuracy))), counts])
@@ -96,7 +98,9 @@ def clock_table(
         row = {"condition": condition}
         for name, values in (("onset_ms", grid.onset_ms[best]), ("ms_per_step", grid.ms_per_step[best])):
             row |= {name: values[0]} | dict(zip((f"{name}_low", f"{name}_high"), interval(values[1:]), strict=True))
-        rows.append(row | {"at_edge": bool(grid.at_edge(best[:1])[0])})
+        used = model if condition == "all" else model[condition]
+        at_edge, reach = bool(grid.at_edge(best[:1])[0]), float(np.abs(used - chance).max())
+        rows.append(row | {"at_edge": at_edge, "model_range": reach})
     return pd.DataFrame(rows)
 
 

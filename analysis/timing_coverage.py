@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.speed_accuracy import clock_table
-from analysis.time_mapping import half_rise, onset
+from analysis.time_mapping import latencies
 from analysis.timing_stage import write_tables
 from benchmarks.bootstrap import count_draws, interval
 from benchmarks.centroid_decoding import ALL_POSITIONS
@@ -82,12 +82,10 @@ def neuron_intervals(n_simulations: int, rng: np.random.Generator, n_resamples: 
         every.append(_neuron_estimates(course))
     mean = np.mean(courses, axis=0)
     truth = _neuron_estimates(_measured(course, mean))
-    names = ("onset_ms", "ms_per_step", "half_rise", "onset")
     rows = []
     for found in every:
-        for name in names:
-            low, high = interval(found[name][1:])
-            row = {"quantity": f"neurons: {name}", "truth": truth[name][0], "estimate": found[name][0]}
+        for name, (estimate, low, high) in found.items():
+            row = {"quantity": f"neurons: {name}", "truth": truth[name][0], "estimate": estimate}
             rows.append(row | {"low": low, "high": high})
     return pd.DataFrame(rows)
 
@@ -96,13 +94,18 @@ def _measured(course, accuracy: NDArray):
     return replace(course, accuracy=accuracy, resampled=accuracy[None])
 
 
-def _neuron_estimates(course) -> dict[str, NDArray]:
+def _neuron_estimates(course) -> dict[str, tuple[float, float, float]]:
+    """Give each quantity's estimate and interval."""
     prepared = prepare_fit(course, len(IT_CURVE) - 1)
-    curves = np.concatenate([course.accuracy[None], course.resampled])
-    errors, _ = prepared.fit.errors(np.broadcast_to(IT_CURVE, (len(curves), len(IT_CURVE))))
-    best = errors.argmin(axis=1)
-    found = {"onset_ms": GRID.onset_ms[best], "ms_per_step": GRID.ms_per_step[best]}
-    return found | {"half_rise": half_rise(course.times_ms, curves), "onset": onset(course.times_ms, curves)}
+    shapes = np.broadcast_to(IT_CURVE, (1 + len(course.resampled), len(IT_CURVE)))
+    best = prepared.fit.errors(shapes)[0].argmin(axis=1)
+    found = {}
+    for name, values in (("onset_ms", GRID.onset_ms[best]), ("ms_per_step", GRID.ms_per_step[best])):
+        found[name] = (float(values[0]), *interval(values[1:]))
+    late = latencies(course)
+    for name in ("onset", "half_rise"):
+        found[name] = (late[name], late[f"{name}_low"], late[f"{name}_high"])
+    return found
 
 
 def coverage(intervals: pd.DataFrame) -> pd.DataFrame:

@@ -61,7 +61,7 @@ class TimeCourse:
     accuracy
         (time,), mean over assignments of trials.
     resampled
-        (resample, time), neurons drawn with replacement, shifted so that the mean is `accuracy`.
+        (resample, time), neurons drawn with replacement: lower than `accuracy`, for the doubles among them.
     reliability
         Of `accuracy` over time: correlation of halves of the neurons, stepped up (Spearman-Brown).
     n_neurons, n_trials, n_trials_total
@@ -75,6 +75,11 @@ class TimeCourse:
     n_neurons: int
     n_trials: int
     n_trials_total: int
+
+    @property
+    def centred(self) -> NDArray[np.float64]:
+        """`resampled`, shifted so that the mean is `accuracy`."""
+        return self.resampled - self.resampled.mean(axis=0) + self.accuracy
 
 
 def time_bins() -> NDArray[np.int64]:
@@ -119,7 +124,7 @@ def time_courses(
         courses[split] = TimeCourse(
             bins.mean(axis=1),
             accuracy,
-            samples - samples.mean(axis=0) + accuracy,
+            samples,
             float(spearman_brown(half)),
             n,
             populations[0].n_used,
@@ -185,7 +190,7 @@ class CourseFit:
 
 def prepare_fit(course: TimeCourse, n_steps: int) -> CourseFit:
     """Prepare a time course, of the windows of `time_bins`, for curves of steps 0 … n_steps."""
-    curves = np.concatenate([course.accuracy[None], course.resampled]) - CHANCE
+    curves = np.concatenate([course.accuracy[None], course.centred]) - CHANCE
     total = np.square(curves - curves.mean(axis=1, keepdims=True)).sum(axis=1)
     weights, gram = _weights(n_steps)
     products = np.stack([curves @ part for part in weights])

@@ -11,7 +11,14 @@ from benchmarks.it_decoding import ItDecoding
 from benchmarks.neural_predictivity import NeuralPredictivity
 from benchmarks.representational_similarity import RepresentationalSimilarity
 from benchmarks.speed_accuracy import SpeedAccuracy
-from benchmarks.timing_sources import KUMBHAR, ZHANG, kumbhar_observers, zhang_neurons
+from benchmarks.timing_sources import (
+    KUMBHAR,
+    ZHANG,
+    digits_neurons,
+    digits_observers,
+    kumbhar_observers,
+    zhang_neurons,
+)
 
 Benchmark = NeuralPredictivity | RepresentationalSimilarity | ItDecoding | SpeedAccuracy
 
@@ -87,6 +94,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     SpeedAccuracy("kumbhar2021.sat", KUMBHAR, kumbhar_observers),
     NeuralPredictivity("simulated.V4-ridge", (), digits_sessions, simulated=True),
     RepresentationalSimilarity("simulated.IT-rsa", (), digits_dissimilarities, simulated=True),
+    ItDecoding("simulated.IT-decoding", (), digits_neurons, simulated=True),
+    SpeedAccuracy("simulated.sat", (), digits_observers, simulated=True),
 )
 
 

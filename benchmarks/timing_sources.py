@@ -24,8 +24,8 @@ from neurocnnf.stimuli import Stimuli
 CIFAR = ("cifar10*/*",)
 ZHANG = (FILES, *CIFAR)
 KUMBHAR = (kumbhar2021.FILE, *CIFAR)
-IT_CLOCK, OBSERVER_CLOCK = StepClock(60, 40), StepClock(300, 100)
-"""The truth of simulated recordings."""
+IT_CLOCK, OBSERVER_CLOCK = StepClock(60, 40), StepClock(150, 400)
+"""The truth of simulated recordings. Two deadlines fall into the observers' step 0: none could time a faster one."""
 N_DIGITS_PER_CLASS = 30
 
 

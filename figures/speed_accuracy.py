@@ -26,6 +26,7 @@ from figures.style import (
     letter,
     new_figure,
     shades,
+    spread,
     styled,
     title,
 )
@@ -39,8 +40,8 @@ step, by condition, in the same colours. e: error of predicting an observer from
 difference of accuracies, with 95 % intervals over observers; by the model under one clock, under a clock for each
 level, by the other observers' mean over deadlines (no time course), and by their mean curve (the ceiling, gray). f:
 the three measures of Subramanian et al. (2025), as shares of what observers reach, of CNN-F stopped at each step and
-the control at step 0: curve fit (ceiling / error), category-wise correlation, steepness; filled: observers that pass
-the inclusion rule, open: all observers."""
+the control at step 0: curve fit (ceiling / error), category-wise correlation, steepness (none for a single step);
+filled: observers that pass the inclusion rule, open: all observers."""
 PARTS = ("curves", "steps", "comparison", "scores")
 COLUMNS = {
     "curves": ("condition", "time_ms", "accuracy", "low", "high", "source", "target", "simulated"),
@@ -52,6 +53,7 @@ PANELS = {"noise": "noise SD", "blur": "blur SD", "colour or gray": "colour/gray
 OBSERVERS, INCLUDED, EVERYONE, CHANCE = "observers", "included observers", "all observers", 0.1
 PREDICTIONS = ("one clock", "a clock per level", "no time course", "other observers")
 METRICS = {"curve-fit error": "curve fit", "category-wise correlation": "categories", "steepness": "steepness"}
+LINES = {"one clock": "one\nclock", "a clock per level": "a clock\nper level", "no time course": "no time\ncourse"}
 MARKS = ("o", "s", "^")
 
 
@@ -63,7 +65,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     tables
         ``curves``, ``steps``, ``comparison`` and ``scores``, as `analysis.speed_accuracy` gives them.
     """
-    figure = new_figure(PAGE_MM, 118)
+    figure = new_figure(PAGE_MM, 122)
     title(figure, "Accuracy for time: people by deadline, models by step", is_simulated(tables["curves"]))
     axes = figure.subplots(2, 3)
     curves = tables["curves"][tables["curves"]["target"] == INCLUDED]
@@ -95,21 +97,16 @@ def _colours(conditions: Sequence[str]) -> dict[str, tuple]:
 
 def _curves(axes: Axes, curves: pd.DataFrame, name: str) -> None:
     conditions = list(curves["condition"].unique())
+    people = curves[curves["source"] == OBSERVERS]
+    ends = [float(people[people["condition"] == c]["accuracy"].iloc[-1]) for c in conditions]
+    for condition, place in zip(conditions, spread(ends, 0.07), strict=True):
+        axes.text(1035, place, condition.rsplit(" ", 1)[-1], va="center", color=INK)
     for mark, (condition, colour) in zip(MARKS, _colours(conditions).items(), strict=False):
         here = curves[curves["condition"] == condition]
         for source, line in here.groupby("source", sort=False):
             if source == OBSERVERS:
                 errors = [line["accuracy"] - line["low"], line["high"] - line["accuracy"]]
                 axes.errorbar(line["time_ms"], line["accuracy"], errors, fmt=mark, color=colour, markersize=3.5)
-                last = line.iloc[-1]
-                axes.annotate(
-                    condition.rsplit(" ", 1)[-1],
-                    (last["time_ms"], last["accuracy"]),
-                    xytext=(5, 0),
-                    textcoords="offset points",
-                    va="center",
-                    color=INK,
-                )
             else:
                 style = "-" if _kind(str(source)) == "cnnf" else "--"
                 axes.plot(line["time_ms"], line["accuracy"], style, color=colour, linewidth=1)
@@ -129,7 +126,7 @@ def _steps(axes: Axes, steps: pd.DataFrame) -> None:
         Line2D([], [], color=BRAIN, linestyle=style, label=name)
         for name, style in zip(PANELS, ("-", "--", ":"), strict=True)
     ]
-    axes.legend(handles=handles, loc="upper right")
+    axes.legend(handles=handles, loc="upper center", ncols=3, columnspacing=1, handlelength=1.6)
     axes.axhline(CHANCE, color=FAINT, linestyle=":", linewidth=0.8)
     axes.set(title=f"{NAMES['cnnf']}, by step", xlabel="step", ylabel="accuracy", ylim=(0, 1))
 
@@ -142,7 +139,7 @@ def _errors(axes: Axes, comparison: pd.DataFrame) -> None:
     place, places, names = 0.0, [], []
     for prediction in PREDICTIONS[:-1]:
         for model, row in here[here["prediction"] == prediction].groupby("model", sort=False):
-            if prediction == PREDICTIONS[2] and places and names[-1] == prediction:
+            if prediction == PREDICTIONS[2] and prediction in names:
                 continue  # the same for every model
             kind = _kind(str(model))
             colour = INK if prediction == PREDICTIONS[2] else CNNF if kind == "cnnf" else CONTROL
@@ -150,13 +147,14 @@ def _errors(axes: Axes, comparison: pd.DataFrame) -> None:
             errors = [[one["rmse"] - one["rmse_low"]], [one["rmse_high"] - one["rmse"]]]
             mark = "o" if kind == "cnnf" else "D"
             axes.errorbar([one["rmse"]], [place], xerr=errors, fmt=mark, color=colour, markersize=3.5)
-            places.append(place)
-            names.append(prediction if prediction not in names else "")
+            if prediction not in names:
+                places.append(place)
+                names.append(prediction)
             place += 1
         place += 0.6
-    axes.set_yticks(places, names)
+    axes.set_yticks(places, [LINES.get(name, name) for name in names])
     axes.invert_yaxis()
-    axes.set(title="error of predicting one observer", xlabel="RMSE (accuracy)", xlim=(0, None))
+    axes.set(title="error for one observer", xlabel="RMSE (accuracy)", xlim=(0, None))
 
 
 def _measures(axes: Axes, scores: pd.DataFrame) -> None:
@@ -184,7 +182,7 @@ def _measures(axes: Axes, scores: pd.DataFrame) -> None:
     axes.axhline(1, color=FAINT, linewidth=0.8)
     axes.axhline(0, color=INK, linewidth=0.5)
     axes.set_xticks(range(len(METRICS)), list(METRICS.values()))
-    axes.set(title="share of what observers reach, by step", ylabel="score / ceiling")
+    axes.set(title="three measures, by step", ylabel="score / ceiling")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

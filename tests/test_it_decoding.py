@@ -69,7 +69,7 @@ def test_neurons_that_follow_a_curve_are_decoded_when_they_do_and_shuffled_ones_
     assert abs(course.accuracy[TIMES < 30].mean() - CHANCE) < 0.03
     assert course.accuracy[TIMES > 220].mean() > 0.6
     assert course.reliability > 0.9
-    np.testing.assert_allclose(course.resampled.mean(axis=0), course.accuracy)
+    np.testing.assert_allclose(course.centred.mean(axis=0), course.accuracy)
     assert (course.n_neurons, course.n_trials, course.n_trials_total) == (30, 6300, 6300)
     flat = simulated_neurons(STRENGTH, CLOCK, np.random.default_rng(0), n_neurons=30, tuning=0.0)
     silent = it.time_courses(flat, np.random.default_rng(1), 1, 20)["all positions"]

@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks import list_benchmarks, load_benchmark, suite
 from benchmarks.simulated import true_place
+from neurocnnf import load_model
 from neurocnnf.datastore import DataMissing, DataStore
 
 LAYERS = ("one", "two", "three")
@@ -35,6 +36,8 @@ def test_identifiers_are_unique_and_every_one_can_be_loaded():
         "kumbhar2021.sat",
         "simulated.V4-ridge",
         "simulated.IT-rsa",
+        "simulated.IT-decoding",
+        "simulated.sat",
     ]
     for identifier in identifiers:
         assert load_benchmark(identifier).identifier == identifier
@@ -80,6 +83,13 @@ def nowhere(tmp_path):
     store = DataStore(tmp_path, tmp_path / "cache")
     table = store.registry.assign(url="")
     return DataStore(tmp_path, tmp_path / "cache", registry=table)
+
+
+@pytest.mark.parametrize("identifier", ["simulated.IT-decoding", "simulated.sat"])
+def test_offline_benchmarks_of_timing_score_the_model_they_were_made_from_high(identifier):
+    score = load_benchmark(identifier, quick=True)(load_model("cnn-digits"))
+    assert score.simulated
+    assert 0.9 < score.value < 1.1
 
 
 @pytest.mark.parametrize("identifier", ["cowley2023.V4-ridge", "kriegeskorte2008.IT-rsa"])

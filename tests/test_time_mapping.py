@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis import timing_coverage as cover
-from analysis.time_mapping import half_rise, latencies, onset
+from analysis.time_mapping import latencies, rise_time
 from analysis.timing_stage import run_timing_stage
 from benchmarks.it_decoding import TimeCourse, time_bins
 from neurocnnf.datastore import DataMissing
@@ -21,23 +21,20 @@ def step_curves(at, n=400, noise=0.02, seed=0):
     return rising + noise * np.random.default_rng(seed).standard_normal((n, len(TIMES)))
 
 
-def test_half_rise_is_where_a_known_curve_is_half_way():
-    assert half_rise(TIMES, step_curves(103.0, 1, 0.0))[0] == pytest.approx(103, abs=0.01)
-    found = half_rise(TIMES, step_curves(103.0))
-    assert found.mean() == pytest.approx(103, abs=1.5)
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 103), (0.1, 87)])
+def test_a_share_of_the_rise_is_reached_when_a_known_curve_reaches_it(share, expected):
+    assert rise_time(TIMES, step_curves(103.0, 1, 0.0), share)[0] == pytest.approx(expected, abs=2)
+    assert rise_time(TIMES, step_curves(103.0), share).mean() == pytest.approx(expected, abs=2.5)
 
 
-def test_onset_is_the_first_window_from_which_a_curve_stays_above_its_baseline():
+def test_one_window_of_noise_before_the_rise_is_no_onset():
     curve = np.where(TIMES >= 95, 1.0, 0.0)
-    curve[TIMES == 45] = 1.0  # one window alone is no onset
-    noise = 0.01 * np.cos(np.arange(len(TIMES)))
-    assert onset(TIMES, (curve + noise)[None])[0] == 95
+    curve[TIMES == 45] = 0.3
+    assert rise_time(TIMES, curve[None], 0.1)[0] == pytest.approx(86)
 
 
 def test_a_flat_curve_has_no_latency():
-    flat = np.zeros((2, len(TIMES)))
-    assert np.isnan(half_rise(TIMES, flat)).all()
-    assert np.isnan(onset(TIMES, flat)).all()
+    assert np.isnan(rise_time(TIMES, np.zeros((2, len(TIMES))), 0.5)).all()
 
 
 def test_latencies_come_with_intervals_that_hold_the_truth():
@@ -49,7 +46,7 @@ def test_latencies_come_with_intervals_that_hold_the_truth():
 
 def test_a_course_without_a_baseline_is_refused():
     with pytest.raises(ValueError, match="expected at least 2 windows that end before the stimulus"):
-        half_rise(TIMES[5:], np.zeros((1, len(TIMES) - 5)))
+        rise_time(TIMES[5:], np.zeros((1, len(TIMES) - 5)), 0.5)
 
 
 def test_intervals_of_the_observers_clock_hold_the_truth_in_most_simulations():
