@@ -1,0 +1,98 @@
+"""The stage that both figures of timing are made from: models and a study in, tables and a note out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from neurocnnf import stages
+from neurocnnf.datastore import DataMissing, DataStore
+
+N_STEPS = 5
+DIGITS = {"cnnf": "cnnf-digits", "cnn": "cnn-digits"}
+
+
+def write_tables(out: Path, tables: Mapping[str, pd.DataFrame]) -> list[Path]:
+    """Write ``<out>_<name>.csv`` for each table."""
+    paths = []
+    for name, table in tables.items():
+        text = table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
+        paths.append(stages.write_atomically(out.with_name(f"{out.name}_{name}.csv"), text.encode()))
+    return paths
+
+
+def run_timing_stage(
+    description: str,
+    argv: Sequence[str] | None,
+    files: tuple[str, ...],
+    source: Callable,
+    simulated_source: Callable,
+    compute: Callable[..., dict[str, pd.DataFrame]],
+) -> Path:
+    """Read the command line, run the stage unless it is up to date, and return the stem of what it wrote.
+
+    Parameters
+    ----------
+    description
+        For the help.
+    argv
+        Arguments; those of the process where None.
+    files
+        Patterns of the study's files, for the note.
+    source
+        ``source(store, …)``: the study.
+    simulated_source
+        What takes its place where the study is missing and ``--simulate-missing`` is given; the models are then
+        those of handwritten digits, and the name ends in "simulated".
+    compute
+        ``compute(models, source, n_steps, seed, quick=…)`` returns the tables.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("models", nargs="+", help="names or paths of models, the first one recurrent")
+    parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending; printed last")
+    parser.add_argument("--n-steps", type=int, default=N_STEPS, help="feedback passes (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random (default: 0)")
+    parser.add_argument("--quick", action="store_true", help="a small subsample: a check, not a result")
+    parser.add_argument("--simulate-missing", action="store_true", help="simulate the study where it is missing")
+    options = parser.parse_args(argv)
+    store = DataStore()
+    settings = {"n_steps": options.n_steps, "seed": options.seed, "quick": options.quick}
+    try:
+        real = partial(source, store=store, quick=options.quick)
+        _write(options.models, options.out, settings, real, compute, store, files)
+        return options.out
+    except DataMissing as missing:
+        if not options.simulate_missing:
+            raise
+        print(f"missing: {missing}\nsimulated recordings and handwritten digits are used instead", file=sys.stderr)
+    out = options.out.with_name("simulated")
+    models = list(dict.fromkeys(DIGITS["cnnf" if name.startswith("cnnf") else "cnn"] for name in options.models))
+    _write(models, out, settings, simulated_source, compute, None, ())
+    return out
+
+
+def _write(names, out: Path, settings, source, compute, store, files) -> None:
+    from neurocnnf import load_model
+
+    models = [load_model(name) for name in names]
+    root = Path(__file__).resolve().parents[1]
+    inputs = {key: str(value) for key, value in settings.items()}
+    inputs |= stages.package_versions(("torch", "numpy", "scipy", "pandas"))
+    inputs["source"] = stages.source_hash([root / "neurocnnf", root / "benchmarks", root / "analysis"])
+    inputs |= {f"model:{model.name}": stages.weights_hash(model) for model in models}
+    if store is not None:
+        found = sorted({name for pattern in files for name in store.registered(pattern) if store.locate(name)})
+        inputs |= {f"data:{name}": store.sha256(name) for name in found}
+
+    def write() -> list[Path]:
+        tables = compute(models, source, **settings)
+        note = f'{{"simulated": {"true" if store is None else "false"}}}\n'
+        stages.write_atomically(stages.provenance_path(out), note.encode())
+        return write_tables(out, {name: table.assign(simulated=store is None) for name, table in tables.items()})
+
+    stages.run_stage(out, inputs, write)

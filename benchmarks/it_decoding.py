@@ -1,0 +1,362 @@
+"""When objects can be decoded from IT, and whether a model's steps, under some clock, take the same course.
+
+The study's pictures were not released. A model looks at other pictures (of seven classes, 20 each, at three
+places: the study's design), so levels mean nothing between the two: only shape and latency are compared, and
+the amplitude is free. Raw score: share R² of the variance over time of decoding from IT that the
+model's decodability by step explains under the best `StepClock` (`benchmarks.clock_fit`), when the model is stopped at
+that step. Step 0 is a ramp: the null that recurrence must beat (``gain``); the flat null has R² 0.
+
+The layer for the one number is the model's last, fixed beforehand. Intervals resample neurons and the model's
+pictures, with the clock fitted anew; a resample of neurons holds doubles and so decodes worse than the neurons do:
+resampled curves are shifted to the measured one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.bootstrap import count_draws, interval
+from benchmarks.ceilings import spearman_brown
+from benchmarks.centroid_decoding import ALL_POSITIONS, SPLITS, decode, right_answers
+from benchmarks.clock_fit import ScaledFit, clock_grid, step_gram, time_weights
+from benchmarks.inputs import (
+    EachLayer,
+    default_each_layer,
+    each_activation,
+    files_available,
+    files_used,
+    open_store,
+)
+from benchmarks.recordings.zhang2011 import OBJECTS, POSITIONS, bin_spikes, condition_trials, pseudo_population
+from benchmarks.score import Score, make_provenance, used_steps
+from neurocnnf.progress import Progress
+from neurocnnf.stimuli import Stimuli
+
+CHANCE = 1 / len(OBJECTS)
+WINDOW_MS, SLIDE_MS, FIRST_MS, LAST_MS = 50, 10, -100, 500
+N_ASSIGNMENTS, N_NEURON_RESAMPLES, N_HALVES = 5, 200, 20
+N_PICTURES, SHIFT = 20, 1 / 8
+"""Pictures of each class; shift up and down, as a share of the picture's height. Fixed beforehand."""
+GRID = clock_grid(np.arange(0, 251, 2), np.arange(2, 201, 4))
+RULE = "R² / Spearman-Brown reliability of the time course over halves of the neurons"
+NOTE = "no images of the study exist: the model sees other pictures; shape and latency only, amplitude free"
+STATISTICS = ("raw", "gain", "onset_ms", "ms_per_step")
+
+
+@dataclass(frozen=True)
+class TimeCourse:
+    """Decoding from IT over time.
+
+    Parameters
+    ----------
+    times_ms
+        (time,), centres of the windows, ms after stimulus onset.
+    accuracy
+        (time,), mean over assignments of trials.
+    resampled
+        (resample, time), neurons drawn with replacement: lower than `accuracy`, for the doubles among them.
+    reliability
+        Of `accuracy` over time: correlation of halves of the neurons, stepped up (Spearman-Brown).
+    n_neurons, n_trials, n_trials_total
+        Neurons; trials of all of them that entered, and that there are.
+    """
+
+    times_ms: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    resampled: NDArray[np.float64]
+    reliability: float
+    n_neurons: int
+    n_trials: int
+    n_trials_total: int
+
+    @property
+    def centred(self) -> NDArray[np.float64]:
+        """`resampled`, shifted so that the mean is `accuracy`."""
+        return self.resampled - self.resampled.mean(axis=0) + self.accuracy
+
+
+def time_bins() -> NDArray[np.int64]:
+    """Return the windows, (time_bin, 2), ms: 50 ms long, every 10 ms, from -100 to 500 ms."""
+    starts = np.arange(FIRST_MS, LAST_MS - WINDOW_MS + 1, SLIDE_MS)
+    return np.stack([starts, starts + WINDOW_MS], axis=1)
+
+
+def time_courses(
+    neurons,
+    rng: np.random.Generator,
+    n_assignments: int = N_ASSIGNMENTS,
+    n_resamples: int = N_NEURON_RESAMPLES,
+    splits: tuple[str, ...] = SPLITS,
+) -> dict[str, TimeCourse]:
+    """Decode the object at every time, with all positions known and at a new position.
+
+    Parameters
+    ----------
+    neurons
+        As `zhang2011.load_neurons` returns them.
+    rng
+        Source of assignments, resamples and halves; both splits share them.
+    n_assignments, n_resamples
+        Random assignments of trials that are averaged; resamples of neurons.
+    splits
+        As in `centroid_decoding.decode`.
+    """
+    bins = time_bins()
+    spikes, trials = [bin_spikes(neuron, bins) for neuron in neurons], [condition_trials(n) for n in neurons]
+    n = len(neurons)
+    drawn = count_draws((np.arange(n),), n_resamples, rng)
+    first = rng.permuted(np.tile(np.arange(n) < n // 2, (N_HALVES, 1)), axis=1)
+    counts = np.concatenate([np.ones((1, n)), drawn, first, ~first])
+    populations = [pseudo_population(spikes, trials, rng) for _ in range(n_assignments)]
+    courses = {}
+    for split in splits:
+        curves = np.mean([decode(one.responses, split, counts) for one in populations], axis=0)
+        accuracy, samples = curves[0], curves[1 : 1 + n_resamples]
+        halves = curves[1 + n_resamples :].reshape(2, N_HALVES, -1)
+        half = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(*halves, strict=True)])
+        courses[split] = TimeCourse(
+            bins.mean(axis=1),
+            accuracy,
+            samples,
+            float(spearman_brown(half)),
+            n,
+            populations[0].n_used,
+            populations[0].n_total,
+        )
+    return courses
+
+
+def position_stimuli(images: NDArray[np.uint8], labels: NDArray, identifier: str) -> Stimuli:
+    """Show pictures in the study's design: of seven classes, 20 each, at three places.
+
+    Parameters
+    ----------
+    images, labels
+        uint8 (image, y, x, channel) and (image,): the first 20 of each of the first seven classes are taken. They are
+        shifted by 1/8 of their height up and down; the border is repeated.
+    identifier
+        Name of the set.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer classes or pictures.
+    """
+    classes = np.unique(labels)[: len(OBJECTS)]
+    members = [np.flatnonzero(labels == c)[:N_PICTURES] for c in classes]
+    if len(classes) < len(OBJECTS) or min(map(len, members)) < N_PICTURES:
+        raise ValueError(
+            f"position_stimuli: expected {N_PICTURES} pictures of {len(OBJECTS)} classes, got "
+            f"{[len(m) for m in members]}. Pass the whole test set."
+        )
+    height = images.shape[1]
+    places = np.arange(height) + np.array([1, 0, -1])[:, None] * round(SHIFT * height)
+    shown = images[np.array(members)][:, :, places.clip(0, height - 1)]  # object, picture, position, y, x, channel
+    shown = shown.swapaxes(1, 2).reshape(-1, *images.shape[1:])
+    names = [f"{c}-{p}-{i}" for c in classes for p in POSITIONS for i in range(N_PICTURES)]
+    return Stimuli(shown, pd.DataFrame({"stimulus_id": names}), identifier)
+
+
+def model_decodability(activations: NDArray, split: str) -> NDArray[np.bool_]:
+    """Decode a layer as IT is decoded: (step, presentation), whether each was answered rightly.
+
+    Parameters
+    ----------
+    activations
+        (step, presentation, unit) to `position_stimuli`. Pictures take the place of repeats: a picture is never
+        tested where it was trained on at another position with all positions known.
+    split
+        As in `centroid_decoding.decode`.
+    """
+    shape = (len(activations), len(OBJECTS), len(POSITIONS), N_PICTURES, activations.shape[2])
+    return right_answers(activations.reshape(shape), split)[0].reshape(len(activations), -1)
+
+
+@dataclass(frozen=True)
+class CourseFit:
+    """A time course, ready to be fitted by curves over steps; sample 0 is the measured one, the others resamples."""
+
+    course: TimeCourse
+    fit: ScaledFit
+    total: NDArray[np.float64]  # (sample,), sum of squares about the mean over time: the flat null's error
+
+
+def prepare_fit(course: TimeCourse, n_steps: int) -> CourseFit:
+    """Prepare a time course, of the windows of `time_bins`, for curves of steps 0 … n_steps."""
+    curves = np.concatenate([course.accuracy[None], course.centred]) - CHANCE
+    total = np.square(curves - curves.mean(axis=1, keepdims=True)).sum(axis=1)
+    weights, gram = _weights(n_steps)
+    products = np.stack([curves @ part for part in weights])
+    return CourseFit(course, ScaledFit(np.square(curves).sum(axis=1), products, gram), total)
+
+
+@cache
+def _weights(n_steps: int) -> tuple[NDArray, NDArray]:
+    weights = time_weights(time_bins().mean(axis=1), n_steps, GRID, WINDOW_MS)
+    return weights, step_gram(weights)
+
+
+def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> pd.DataFrame:
+    """Fit a clock to a time course for the model stopped at each step.
+
+    Parameters
+    ----------
+    prepared
+        The course.
+    curve
+        (step,), the model's decodability.
+    resampled
+        (resample, step), of resampled pictures; each meets one resample of the neurons.
+
+    Returns
+    -------
+    DataFrame
+        A row per step it is stopped at: ``raw`` (R²), ``gain`` (R² less that of step 0), ``onset_ms``,
+        ``ms_per_step``, each with ``_low`` and ``_high``; ``amplitude``, ``rmse``, ``rmse_flat`` and ``at_edge`` (the
+        data do not bound the clock).
+    """
+    samples = np.concatenate([curve[None], resampled]) - CHANCE
+    n_times, every = len(prepared.course.times_ms), np.arange(len(samples))
+    rows, first = [], None
+    for step in range(len(curve)):
+        errors, amplitudes = prepared.fit.errors(samples[:, np.minimum(np.arange(len(curve)), step)])
+        best = errors.argmin(axis=1)
+        least = errors[every, best]
+        r2 = 1 - least / prepared.total
+        first = r2 if first is None else first
+        values = (r2, r2 - first, GRID.onset_ms[best], GRID.ms_per_step[best])
+        row: dict[str, Any] = {"step": step}
+        for name, sample in zip(STATISTICS, values, strict=True):
+            # a resampled course is noisier than the measured one, and less of it explained: R² is shifted back
+            shift = sample[0] - sample[1:].mean() if name in ("raw", "gain") else 0.0
+            bounds = interval(sample[1:] + shift)
+            row |= {name: sample[0]} | dict(zip((f"{name}_low", f"{name}_high"), bounds, strict=True))
+        row |= {"amplitude": amplitudes[0, best[0]], "rmse": np.sqrt(max(least[0], 0) / n_times)}
+        row |= {"rmse_flat": np.sqrt(prepared.total[0] / n_times), "at_edge": bool(GRID.at_edge(best[:1])[0])}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def layer_rows(layer: str, activations: NDArray, fits: dict[str, CourseFit], seed: int) -> pd.DataFrame:
+    """Score one layer: a row per target and step."""
+    tables = []
+    for split, prepared in fits.items():
+        course = prepared.course
+        right = model_decodability(activations, split)
+        by_picture = right.reshape(len(right), len(OBJECTS), len(POSITIONS), N_PICTURES).mean(axis=2)
+        by_picture = by_picture.reshape(len(right), -1)
+        folds = tuple(np.arange(len(OBJECTS) * N_PICTURES).reshape(len(OBJECTS), N_PICTURES))
+        counts = count_draws(folds, len(course.resampled), np.random.default_rng(seed)) / by_picture.shape[1]
+        resampled = counts @ by_picture.T
+        table = fit_course(prepared, right.mean(axis=1), resampled)
+        low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+        table = table.assign(decodability=right.mean(axis=1), decodability_low=low, decodability_high=high)
+        ceiling = course.reliability if course.reliability > 0 else float("nan")
+        scaled = {name.replace("raw", "normalised"): table[name] / ceiling for name in ("raw", "raw_low", "raw_high")}
+        n = course.n_neurons
+        table = table.assign(ceiling=ceiling, ceiling_rule=RULE, **scaled, n_used=n, n_total=n)
+        table.insert(0, "target", split)
+        table.insert(1, "layer", layer)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class ItDecoding:
+    """A benchmark of the time course of decoding; calling it scores a model.
+
+    Parameters
+    ----------
+    identifier
+        ``<study>.<what>-<metric>``.
+    studies
+        Names, or patterns of names, of the files it needs from the data store.
+    source
+        ``source(store, model, n_steps, seed, each_layer)`` returns neurons, as `zhang2011.load_neurons` does, and
+        the `Stimuli` that the model sees, of `position_stimuli`.
+    simulated
+        Whether the recordings are simulated.
+    store, quick, each_layer
+        As in `RepresentationalSimilarity`.
+    """
+
+    identifier: str
+    studies: tuple[str, ...]
+    source: Callable[..., tuple]
+    simulated: bool = False
+    store: Any = None
+    quick: bool = False
+    each_layer: EachLayer | None = None
+
+    def available(self, store=None) -> bool:
+        """Say whether the files are at hand without downloading."""
+        return files_available(self.studies, store or self.store)
+
+    def __call__(self, model, n_steps: int = 5, seed: int = 0, progress: Progress | None = None) -> Score:
+        """Score a model at every layer and step.
+
+        Parameters
+        ----------
+        model
+            With ``name``, ``layer_names``, ``recurrent``; a feedforward one is scored at step 0.
+        n_steps
+            Feedback passes.
+        seed
+            Of assignments and resamples.
+        progress
+            Called with (what, done, total).
+
+        Returns
+        -------
+        Score
+            `value`: R² with all positions known, of the last layer at the last step, over its ceiling.
+        """
+        n_steps = used_steps(model, n_steps)
+        each_layer = self.each_layer or default_each_layer()
+        store = open_store(self.studies, self.store)
+        neurons, stimuli = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
+        size = (1, 50) if self.quick else (N_ASSIGNMENTS, N_NEURON_RESAMPLES)
+        courses = time_courses(neurons, np.random.default_rng(seed), *size)
+        fits = {split: prepare_fit(course, n_steps) for split, course in courses.items()}
+        layers, tables = tuple(model.layer_names), []
+        recorded = each_activation(model, stimuli, layers, n_steps, each_layer)
+        for done, (layer, activations) in enumerate(recorded, start=1):
+            tables.append(layer_rows(layer, activations, fits, seed))
+            if progress:
+                progress(f"{model.name}: {self.identifier}", done, len(layers))
+        per_step = pd.concat(tables, ignore_index=True).assign(simulated=self.simulated)
+        score = _score(per_step, self.identifier, model.name, layers[-1], n_steps, self.simulated)
+        quick = ("quick: few resamples, not a result",) if self.quick else ()
+        provenance = make_provenance(model, n_steps, seed, store, files_used(self.studies, store))
+        return replace(score, notes=quick + score.notes, provenance=provenance)
+
+
+def _score(per_step: pd.DataFrame, identifier: str, model: str, layer: str, step: int, simulated: bool) -> Score:
+    here = per_step[(per_step["layer"] == layer) & (per_step["step"] == step)]
+    row = here[here["target"] == ALL_POSITIONS].iloc[0]
+    chosen = here.assign(chosen_by="fixed beforehand: the last layer").reset_index(drop=True)
+    gain = f"R² gained over step 0 (a ramp): {row['gain']:.3f} [{row['gain_low']:.3f}, {row['gain_high']:.3f}]"
+    edge = ("the data do not bound the clock: the best is at the edge of those tried",) if row["at_edge"] else ()
+    return Score(
+        benchmark=identifier,
+        model=model,
+        value=float(row["normalised"]),
+        raw=float(row["raw"]),
+        ceiling=float(row["ceiling"]),
+        ceiling_rule=RULE,
+        interval=(float(row["normalised_low"]), float(row["normalised_high"])),
+        raw_interval=(float(row["raw_low"]), float(row["raw_high"])),
+        n_used=int(row["n_used"]),
+        n_total=int(row["n_total"]),
+        per_step=per_step,
+        chosen=chosen,
+        simulated=simulated,
+        notes=(NOTE, gain, *edge),
+    )

@@ -1,0 +1,200 @@
+"""Figure, accuracy for time: people by deadline, models by step under one clock.
+
+Run ``python -m figures.speed_accuracy --in build/speed_accuracy/kumbhar2021 --out build/figures/speed_accuracy``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from figures.files import arguments, check_columns, find_tables, is_simulated, save
+from figures.style import (
+    BRAIN,
+    CEILING,
+    CNNF,
+    CONTROL,
+    FAINT,
+    INK,
+    NAMES,
+    PAGE_MM,
+    letter,
+    new_figure,
+    shades,
+    spread,
+    styled,
+    title,
+)
+
+CAPTION = """Accuracy for time. a, b, c: accuracy of people (points, mean over observers with 95 % bootstrap interval
+over observers) who had to answer at a deadline, under noise (with contrast reduced to a tenth), blur, and in colour
+or gray (which of the two is 0, the files do not say; models see both in gray). Answered trials only; time-outs are
+counted in the table. Lines: accuracy of CNN-F (solid) and of its feedforward control (dashed) under the one clock for
+all conditions, onset and duration of a step, that fits these observers best. Dotted: chance. d: accuracy of CNN-F by
+step, by condition, in the same colours. e: error of predicting an observer from the others: root mean squared
+difference of accuracies, with 95 % intervals over observers; by the model under one clock, under a clock for each
+level, by the other observers' mean over deadlines (no time course), and by their mean curve (the ceiling, gray). f:
+the three measures of Subramanian et al. (2025), as shares of what observers reach, of CNN-F stopped at each step and
+the control at step 0: curve fit (ceiling / error), category-wise correlation, steepness (none for a single step);
+filled: observers that pass the inclusion rule, open: all observers."""
+PARTS = ("curves", "steps", "comparison", "scores")
+COLUMNS = {
+    "curves": ("condition", "time_ms", "accuracy", "low", "high", "source", "target", "simulated"),
+    "steps": ("condition", "step", "accuracy", "model"),
+    "comparison": ("prediction", "rmse", "rmse_low", "rmse_high", "model", "target"),
+    "scores": ("target", "metric", "step", "normalised", "normalised_low", "normalised_high", "model"),
+}
+PANELS = {"noise": "noise SD", "blur": "blur SD", "colour or gray": "colour/gray"}
+OBSERVERS, INCLUDED, EVERYONE, CHANCE = "observers", "included observers", "all observers", 0.1
+PREDICTIONS = ("one clock", "a clock per level", "no time course", "other observers")
+METRICS = {"curve-fit error": "curve fit", "category-wise correlation": "categories", "steepness": "steepness"}
+LINES = {"one clock": "one\nclock", "a clock per level": "a clock\nper level", "no time course": "no time\ncourse"}
+MARKS = ("o", "s", "^")
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw six panels.
+
+    Parameters
+    ----------
+    tables
+        ``curves``, ``steps``, ``comparison`` and ``scores``, as `analysis.speed_accuracy` gives them.
+    """
+    figure = new_figure(PAGE_MM, 122)
+    title(figure, "Accuracy for time: people by deadline, models by step", is_simulated(tables["curves"]))
+    axes = figure.subplots(2, 3)
+    curves = tables["curves"][tables["curves"]["target"] == INCLUDED]
+    for one, (name, prefix) in zip(axes[0], PANELS.items(), strict=True):
+        _curves(one, curves[curves["condition"].str.startswith(prefix)], name)
+    axes[0, 0].set_ylabel("accuracy")
+    _steps(axes[1, 0], tables["steps"])
+    _errors(axes[1, 1], tables["comparison"])
+    _measures(axes[1, 2], tables["scores"])
+    for one, name in zip(axes.flat, "abcdef", strict=True):
+        letter(one, name, 9)
+    handles = [
+        Line2D([], [], color=INK, marker="o", linestyle="", markersize=3.5, label="people"),
+        Line2D([], [], color=INK, label=NAMES["cnnf"]),
+        Line2D([], [], color=INK, linestyle="--", label=NAMES["cnn"]),
+        Line2D([], [], color=FAINT, linestyle=":", label="chance"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure
+
+
+def _kind(model: str) -> str:
+    return "cnnf" if model.startswith("cnnf") else "cnn"
+
+
+def _colours(conditions: Sequence[str]) -> dict[str, tuple]:
+    return dict(zip(conditions, shades(BRAIN, len(conditions), 0.4)[::-1], strict=True))
+
+
+def _curves(axes: Axes, curves: pd.DataFrame, name: str) -> None:
+    conditions = list(curves["condition"].unique())
+    people = curves[curves["source"] == OBSERVERS]
+    ends = [float(people[people["condition"] == c]["accuracy"].iloc[-1]) for c in conditions]
+    for condition, place in zip(conditions, spread(ends, 0.07), strict=True):
+        axes.text(1035, place, condition.rsplit(" ", 1)[-1], va="center", color=INK)
+    for mark, (condition, colour) in zip(MARKS, _colours(conditions).items(), strict=False):
+        here = curves[curves["condition"] == condition]
+        for source, line in here.groupby("source", sort=False):
+            if source == OBSERVERS:
+                errors = [line["accuracy"] - line["low"], line["high"] - line["accuracy"]]
+                axes.errorbar(line["time_ms"], line["accuracy"], errors, fmt=mark, color=colour, markersize=3.5)
+            else:
+                style = "-" if _kind(str(source)) == "cnnf" else "--"
+                axes.plot(line["time_ms"], line["accuracy"], style, color=colour, linewidth=1)
+    axes.axhline(CHANCE, color=FAINT, linestyle=":", linewidth=0.8)
+    axes.set(title=name, xlabel="deadline (ms)", ylim=(0, 1), xlim=(150, 1130))
+    axes.set_xticks([200, 400, 600, 800, 1000])
+
+
+def _steps(axes: Axes, steps: pd.DataFrame) -> None:
+    steps = steps[steps["model"].map(_kind) == "cnnf"]
+    for prefix, style in zip(PANELS.values(), ("-", "--", ":"), strict=True):
+        here = steps[steps["condition"].str.startswith(prefix)]
+        for condition, colour in _colours(list(here["condition"].unique())).items():
+            line = here[here["condition"] == condition]
+            axes.plot(line["step"], line["accuracy"], style, color=colour, marker=".", markersize=4)
+    handles = [
+        Line2D([], [], color=BRAIN, linestyle=style, label=name)
+        for name, style in zip(PANELS, ("-", "--", ":"), strict=True)
+    ]
+    axes.legend(handles=handles, loc="upper center", ncols=3, columnspacing=1, handlelength=1.6)
+    axes.axhline(CHANCE, color=FAINT, linestyle=":", linewidth=0.8)
+    axes.set(title=f"{NAMES['cnnf']}, by step", xlabel="step", ylabel="accuracy", ylim=(0, 1))
+
+
+def _errors(axes: Axes, comparison: pd.DataFrame) -> None:
+    here = comparison[comparison["target"] == INCLUDED]
+    people = here[here["prediction"] == PREDICTIONS[-1]].iloc[0]
+    axes.axvspan(people["rmse_low"], people["rmse_high"], color=CEILING, linewidth=0)
+    axes.axvline(people["rmse"], color=FAINT, linewidth=0.8)
+    place, places, names = 0.0, [], []
+    for prediction in PREDICTIONS[:-1]:
+        for model, row in here[here["prediction"] == prediction].groupby("model", sort=False):
+            if prediction == PREDICTIONS[2] and prediction in names:
+                continue  # the same for every model
+            kind = _kind(str(model))
+            colour = INK if prediction == PREDICTIONS[2] else CNNF if kind == "cnnf" else CONTROL
+            one = row.iloc[0]
+            errors = [[one["rmse"] - one["rmse_low"]], [one["rmse_high"] - one["rmse"]]]
+            mark = "o" if kind == "cnnf" else "D"
+            axes.errorbar([one["rmse"]], [place], xerr=errors, fmt=mark, color=colour, markersize=3.5)
+            if prediction not in names:
+                places.append(place)
+                names.append(prediction)
+            place += 1
+        place += 0.6
+    axes.set_yticks(places, [LINES.get(name, name) for name in names])
+    axes.invert_yaxis()
+    axes.set(title="error for one observer", xlabel="RMSE (accuracy)", xlim=(0, None))
+
+
+def _measures(axes: Axes, scores: pd.DataFrame) -> None:
+    for place, metric in enumerate(METRICS):
+        for model, table in scores[scores["metric"] == metric].groupby("model", sort=False):
+            kind = _kind(str(model))
+            colour = CNNF if kind == "cnnf" else CONTROL
+            last = max(int(table["step"].max()), 1)
+            for target, rows in table.groupby("target", sort=False):
+                at = place + 0.55 * rows["step"].to_numpy() / last - (0.35 if kind == "cnnf" else 0.42)
+                filled = {"markerfacecolor": colour if target == INCLUDED else "white"}
+                at = at + (0.03 if target == EVERYONE else 0.0)
+                value = rows["normalised"].to_numpy()
+                errors = [value - rows["normalised_low"].to_numpy(), rows["normalised_high"].to_numpy() - value]
+                axes.errorbar(
+                    at,
+                    value,
+                    np.maximum(errors, 0),
+                    fmt="o" if kind == "cnnf" else "D",
+                    color=colour,
+                    markersize=2.8,
+                    elinewidth=0.6,
+                    **filled,
+                )
+    axes.axhline(1, color=FAINT, linewidth=0.8)
+    axes.axhline(0, color=INK, linewidth=0.5)
+    axes.set_xticks(range(len(METRICS)), list(METRICS.values()))
+    axes.set(title="three measures, by step", ylabel="score / ceiling")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure from the stage's tables."""
+    options = arguments(CAPTION.split(".")[0], "stem of the tables of analysis.speed_accuracy", argv)
+    paths = find_tables(options.inputs, [f"_{name}.csv" for name in PARTS])
+    read = {name: pd.read_csv(path) for name, path in zip(PARTS, paths, strict=True)}
+    tables = {name: check_columns(table, COLUMNS[name], f"{name} table") for name, table in read.items()}
+    with styled():
+        together = pd.concat([table.assign(part=name) for name, table in tables.items()], ignore_index=True)
+        save(draw(tables), options.out, together, CAPTION)
+
+
+if __name__ == "__main__":
+    main()
