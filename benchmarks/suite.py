@@ -79,8 +79,10 @@ def digits_dissimilarities(model, n_steps: int, seed: int, each_layer, **_):
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     NeuralPredictivity("cowley2023.V4-ridge", COWLEY, cowley_sessions, near=COWLEY_NEAR),
+    NeuralPredictivity("cowley2023.V4-pls", COWLEY, cowley_sessions, near=COWLEY_NEAR, metric="pls"),
     RepresentationalSimilarity("kriegeskorte2008.IT-rsa", KRIEGESKORTE, kriegeskorte_dissimilarities),
     NeuralPredictivity("simulated.V4-ridge", (), digits_sessions, simulated=True),
+    NeuralPredictivity("simulated.V4-pls", (), digits_sessions, simulated=True, metric="pls"),
     RepresentationalSimilarity("simulated.IT-rsa", (), digits_dissimilarities, simulated=True),
 )
 
