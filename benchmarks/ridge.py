@@ -232,7 +232,7 @@ def _leave_out(maker, moved, diagonal, part) -> LeftOut:
         unknown = np.full((len(moved) - len(part), moved.shape[1]), np.inf)
         return LeftOut(np.full(moved[part].shape, np.nan), unknown, np.ones(len(unknown)))
     # with R_SS = L L', everything the Schur complement needs is (R_TS L^-T): one triangular solve
-    across = dtrsm(1.0, root, maker[part].T, side=1, lower=1, trans_a=1)
+    across = dtrsm(1.0, root, maker[part].T, side=1, lower=1, trans_a=1, overwrite_b=1)
     whitened = solve_triangular(root, moved[part], lower=True, check_finite=False)
     residuals = solve_triangular(root, whitened, lower=True, trans="T", check_finite=False)
     training = np.ones(len(moved), dtype=bool)

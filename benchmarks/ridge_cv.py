@@ -11,10 +11,10 @@ penalties and weights W with
 
 .. math:: \max_w \Big| f_w(a_j) - \sum_p f_w(a_p) W_{pj} \Big| \le \delta .
 
-Solving at the skeleton alone then gives c within :math:`\delta \lVert y \rVert` and d within
-:math:`\delta (1 + 1/n)` at *every* penalty of the grid, so bounds on every leave-one-out error. Penalties that could be the best
-within these bounds (as a rule one, rarely two neighbours) are solved themselves, and the best of those is taken: the
-penalty that the whole grid would have chosen.
+Solving at the skeleton alone then gives c, over all presentations together, within :math:`\delta \lVert y \rVert`
+(eigenvectors are orthonormal), and each d within :math:`2 \delta`, at *every* penalty of the grid: so bounds on every
+leave-one-out error. Penalties that could be the best within these bounds (one, or a few neighbours) are solved
+themselves, and the best of those is taken: the penalty that the whole grid would have chosen.
 
 The mean over neuroids needs no residual of the penalties in between. With c of the skeleton in the rows of
 :math:`C_i` (penalty, neuroid), presentation i contributes :math:`W_j^T C_i C_i^T W_j / d_{ij}^2`.
@@ -44,8 +44,9 @@ BRAIN_SCORE_PENALTIES = np.concatenate(
 )
 """The 99 penalties of Brain-Score's ridgecv metrics (brainscore_vision 2.4.2, ``regression_correlation``)."""
 
-SKELETON_ERROR = 1e-10
-"""Largest error of a function that the skeleton interpolates; the functions lie between 0 and 1."""
+SKELETON_ERROR = 1e-6
+"""About the largest error of a function that the skeleton interpolates; the functions lie between 0 and 1. The error that
+counts is measured."""
 N_EIGENVALUES = 1500
 ROUNDING = 100 * np.finfo(np.float64).eps
 """Of a sum of products whose terms cancel, relative to the largest of them."""
@@ -149,37 +150,35 @@ def ridge_cv_predictions(
 def _best_fits(design: RidgeDesign, grid) -> list[tuple[int, LeftOut]]:
     """For each split, the index of the best penalty and the fit with it."""
     skeleton = make_skeleton(grid, design.values[-1])
-    at_skeleton = [list(design.leave_out(penalty)) for penalty in grid[skeleton.chosen]]
-    splits = range(len(design.held_out))
-    norms = np.linalg.norm(design.targets, axis=0)
-    candidates = [_candidates([fits[split] for fits in at_skeleton], skeleton, norms) for split in splits]
-    del at_skeleton
-    best: list[tuple[float, int, LeftOut]] = [(np.inf, 0, None)] * len(splits)  # type: ignore[list-item]
-    for index in np.unique(np.concatenate(candidates)):
-        for split, fit in enumerate(design.leave_out(grid[index])):
-            error = np.square(fit.loo_residuals).mean()
-            if index in candidates[split] and (best[split][2] is None or error < best[split][0]):
-                best[split] = error, int(index), fit
-    return [(index, fit) for _, index, fit in best]
+    solved = {index: list(design.leave_out(grid[index])) for index in skeleton.chosen}
+    norm = np.linalg.norm(design.targets)
+    best = []
+    for split in range(len(design.held_out)):
+        candidates = _candidates([solved[index][split] for index in skeleton.chosen], skeleton, norm)
+        for index in candidates:
+            if index not in solved:
+                solved[index] = list(design.leave_out(grid[index]))
+        errors = [np.square(solved[index][split].loo_residuals).mean() for index in candidates]
+        index = candidates[int(np.argmin(errors))]
+        best.append((int(index), solved[index][split]))
+    return best
 
 
-def _candidates(fits: list[LeftOut], skeleton: Skeleton, norms) -> NDArray[np.int64]:
+def _candidates(fits: list[LeftOut], skeleton: Skeleton, norm: float) -> NDArray[np.int64]:
     """Return the penalties (indices) that can be the best of one split, within the error of the skeleton."""
     weights, error = skeleton.weights, skeleton.error
     numerators = np.stack([fit.numerators for fit in fits], axis=1)  # (presentation, skeleton penalty, target)
     inner = np.matmul(numerators, numerators.transpose(0, 2, 1))
     squares = np.maximum(np.einsum("ipj,pj->ij", np.matmul(inner, weights), weights), 0)
-    largest = inner.diagonal(axis1=1, axis2=2).max(axis=1, keepdims=True)
+    largest = inner.diagonal(axis1=1, axis2=2).max(axis=1)
     leverages = np.stack([fit.leverages for fit in fits], axis=1) @ weights
-    smallest = leverages - 2 * error  # d is known to within error (1 + 1 / n)
+    smallest = (leverages - 2 * error).min(axis=0)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        residuals = squares / leverages**2
-        # c is off by error * norm, so c / d by (error * norm + 2 error |c / d|) / d; and the squares by rounding
-        moved = error * np.sqrt(np.sum(norms**2) * np.sum(1 / smallest**2, axis=0))
-        moved += 2 * error * np.sqrt(np.sum(residuals / smallest**2, axis=0))
-        lost = ROUNDING * np.sum(largest / smallest**2, axis=0)
-        root = np.sqrt(residuals.sum(axis=0))
+        root = np.sqrt(np.sum(squares / leverages**2, axis=0))
+        # c is off by error * norm in all, so c / d by (error * norm + 2 error |c / d|) / d; and the squares by rounding
+        moved = error * (norm + 2 * root) / smallest
+        lost = ROUNDING * largest.sum() / smallest**2
         low, high = np.square(np.maximum(root - moved, 0)) - lost, np.square(root + moved) + lost
-    unknown = (smallest <= 0).any(axis=0) | ~np.isfinite(low + high)
+    unknown = (smallest <= 0) | ~np.isfinite(low + high)
     low[unknown], high[unknown] = -np.inf, np.inf
     return np.flatnonzero(low <= high.min())
