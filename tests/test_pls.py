@@ -32,8 +32,8 @@ def by_sklearn(features, responses, held_out, n_components):
     return [part.reshape(len(part), -1) for part in found]
 
 
-@pytest.mark.parametrize("units", [30, 60, 300], ids="{} units".format)
-@pytest.mark.parametrize("neuroids", [1, 12, 100], ids="{} neuroids".format)
+@pytest.mark.parametrize("units", [30, 200], ids="{} units".format)
+@pytest.mark.parametrize("neuroids", [1, 90], ids="{} neuroids".format)
 def test_predictions_are_those_of_converged_sklearn(units, neuroids):
     features, responses, held_out = make_data(units=units, neuroids=neuroids)
     result = pls_predictions(gram(features), responses, held_out, n_components=10)
@@ -43,7 +43,7 @@ def test_predictions_are_those_of_converged_sklearn(units, neuroids):
 
 
 def test_25_components_as_brain_score_takes_are_those_of_sklearn_too():
-    features, responses, held_out = make_data(n=120, units=200)
+    features, responses, held_out = make_data(n=100, units=150)
     result = pls_predictions(gram(features), responses, held_out)
     for found, expected in zip(result.predictions, by_sklearn(features, responses, held_out, 25), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-8 * responses.std())
