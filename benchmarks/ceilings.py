@@ -7,9 +7,8 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-from benchmarks.rsa import check_metric, compare, standardise
+from benchmarks.rsa import check_metric, compare, midranks, standardise
 
 RIDGE_RULE = "median over neuroids of r / sqrt(Spearman-Brown split-half reliability)"
 RSA_RULE = "mean over subjects of rho / upper noise ceiling (Nili et al. 2014)"
@@ -151,8 +150,8 @@ def rsa_noise_ceiling(subjects: NDArray, metric: str) -> tuple[float, float]:
     """Bounds on the mean similarity that any model can reach to the dissimilarities of these subjects.
 
     Upper: the mean similarity of each subject to the average of all subjects, itself among them. Lower: to
-    the average of the others. Averages are taken of the subjects' ranks (Spearman) or of their vectors scaled
-    to unit length (cosine). No matrix can be above the upper bound by cosine; by Spearman, none by more than
+    the average of the others. Averages are taken of the subjects' ranks (Spearman, Kendall) or of their vectors scaled
+    to unit length (cosine, Pearson). No matrix can be above the upper bound by cosine or Pearson; by ranks, none by more than
     what ranking the average again costs.
 
     Parameters
@@ -160,7 +159,7 @@ def rsa_noise_ceiling(subjects: NDArray, metric: str) -> tuple[float, float]:
     subjects
         (subject, pair), one condensed vector each.
     metric
-        ``"spearman"`` or ``"cosine"``.
+        One of `benchmarks.rsa.METRICS`.
 
     Returns
     -------
@@ -181,7 +180,7 @@ def rsa_noise_ceiling(subjects: NDArray, metric: str) -> tuple[float, float]:
     if len(subjects) < 2 or not np.isfinite(subjects).all():
         return float("nan"), float("nan")
     # ranks are halves of integers, whose sums keep the ties that scaled ranks would lose to rounding
-    scale = rankdata if metric == "spearman" else partial(standardise, metric=metric)
+    scale = midranks if metric in ("spearman", "kendall") else partial(standardise, metric=metric)
     scaled = np.stack([scale(subject) for subject in subjects])
     group = scaled.sum(axis=0)
     upper = np.mean([compare(one, group, metric) for one in scaled])

@@ -1,4 +1,4 @@
-"""How well a model's layers predict neurons at every step: cross-validated ridge, per session.
+"""How well a model's layers predict neurons at every step: cross-validated ridge or PLS, per session.
 
 Raw score of a session, layer and step: Pearson r of held-out predictions with responses in each fold,
 averaged over folds, median over neuroids. Normalised: the median over neuroids of r / sqrt(reliability), for
@@ -27,18 +27,22 @@ from benchmarks.bootstrap import (
 )
 from benchmarks.copies import merge_copies
 from benchmarks.inputs import (
+    MEMORY_BUDGET,
     EachLayer,
     default_each_layer,
-    each_activation,
     files_available,
     files_used,
     open_store,
 )
 from benchmarks.layer_choice import average_sessions
-from benchmarks.ridge import gram, make_folds, ridge_predictions
+from benchmarks.pls import pls_predictions
+from benchmarks.ridge import ridge_predictions
 from benchmarks.score import Score, make_provenance, used_steps
+from benchmarks.splits import in_place, make_folds
+from benchmarks.streamed import each_gram
 from neurocnnf.progress import Progress
 
+METRICS = ("ridge", "pls")
 N_FOLDS = 5
 QUICK_IMAGES, QUICK_RESAMPLES = 200, 200
 
@@ -115,13 +119,68 @@ def make_design(
     return Design(responses, folds, counts, neuroids, ceiling)
 
 
-def score_features(features: NDArray, design: Design) -> StepScore:
+def predict(products: NDArray, responses: NDArray, folds, metric: str) -> tuple[NDArray[np.float64], dict[str, float]]:
+    """Predict every presentation from the folds that it is not in.
+
+    Parameters
+    ----------
+    products
+        (presentation, presentation), from `benchmarks.streamed.each_gram`.
+    responses
+        (presentation, neuroid).
+    folds
+        Held-out presentations of each fold; together all presentations, once.
+    metric
+        ``"ridge"`` or ``"pls"``.
+
+    Returns
+    -------
+    predictions
+        (presentation, neuroid); NaN for neuroids that could not be fitted.
+    fit
+        What the fit says about itself: ``penalties_at_edge`` or ``n_components``, the smallest of all folds.
+
+    Raises
+    ------
+    ValueError
+        If the metric is unknown.
+    """
+    if metric == "ridge":
+        ridge = ridge_predictions(products, responses, folds)
+        return in_place(ridge.predictions, folds, len(responses)), {"penalties_at_edge": ridge.share_at_edge}
+    if metric == "pls":
+        pls = pls_predictions(products, responses, folds)
+        return in_place(pls.predictions, folds, len(responses)), {"n_components": int(pls.n_components.min())}
+    raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}. Choose one of those.")
+
+
+def score_products(products: NDArray, design: Design, metric: str) -> StepScore:
     """Score one layer at one step.
 
     Parameters
     ----------
-    features
-        (presentation, unit).
+    products
+        (presentation, presentation), from `benchmarks.streamed.each_gram`.
+    design
+        Of the session.
+    metric
+        ``"ridge"`` or ``"pls"``.
+
+    Returns
+    -------
+    StepScore
+        As `score_predictions`.
+    """
+    return score_predictions(*predict(products, design.responses, design.folds, metric), design)
+
+
+def score_predictions(predictions: NDArray, fit: Mapping[str, float], design: Design) -> StepScore:
+    """Score held-out predictions.
+
+    Parameters
+    ----------
+    predictions, fit
+        From `predict`.
     design
         Of the session.
 
@@ -131,9 +190,8 @@ def score_features(features: NDArray, design: Design) -> StepScore:
         ``n_used`` counts neuroids with a raw score, ``n_normalised`` those with a ceiling too; without any
         the scores are NaN.
     """
-    fit = ridge_predictions(gram(features), design.responses, design.folds)
-    r = fold_correlations(fit.predictions, design.responses, design.folds)
-    samples = fold_correlations(fit.predictions, design.responses, design.folds, design.counts)
+    r = fold_correlations(predictions, design.responses, design.folds)
+    samples = fold_correlations(predictions, design.responses, design.folds, design.counts)
     raw, low, high, raw_samples = _median_with_interval(r, samples, design.neuroids)
     normalised, n_low, n_high, n_samples = _median_with_interval(
         r / design.ceiling, samples / design.ceiling, design.neuroids
@@ -152,7 +210,7 @@ def score_features(features: NDArray, design: Design) -> StepScore:
         "n_total": len(r),
         "n_normalised": int(np.isfinite(r / design.ceiling).sum()),
         "n_presentations": len(design.responses),
-        "penalties_at_edge": fit.share_at_edge,
+        **fit,
     }
     return StepScore(row, raw_samples, n_samples)
 
@@ -165,20 +223,22 @@ def _median_with_interval(values, samples, neuroids):
     return float(np.median(values[finite])), *interval(resampled), resampled
 
 
-def score_layer(activations: NDArray, design: Design) -> list[StepScore]:
-    """Score a layer at every step; a step that equals the one before it is not computed again.
+def score_layer(products: Sequence[NDArray], design: Design, metric: str) -> list[StepScore]:
+    """Score a layer at every step; a step that is the one before is not computed again.
 
     Parameters
     ----------
-    activations
-        (step, presentation, unit). Levels below the one that is reconstructed stay the same over steps.
+    products
+        For each step (presentation, presentation), from `benchmarks.streamed.each_gram`.
     design
         Of the session.
+    metric
+        ``"ridge"`` or ``"pls"``.
     """
     scores: list[StepScore] = []
-    for step, features in enumerate(activations):
-        same = step > 0 and np.array_equal(features, activations[step - 1])
-        scores.append(scores[-1] if same else score_features(features, design))
+    for step, one in enumerate(products):
+        same = step > 0 and one is products[step - 1]
+        scores.append(scores[-1] if same else score_products(one, design, metric))
     return scores
 
 
@@ -199,12 +259,17 @@ class NeuralPredictivity:
         Whether the recordings are simulated.
     near
         Likeness of two pictures of the study from which on they count as one; see `benchmarks.copies.copy_groups`.
+    metric
+        ``"ridge"``, a penalty for each neuroid (`benchmarks.ridge`), or ``"pls"``, 25 components that all neuroids of
+        a session share (`benchmarks.pls`).
     store
         Where the files are; a `DataStore` with its defaults where None.
     quick
         A small subsample: a check, not a result.
     each_layer
         What records the model; `neurocnnf.record.each_layer` where None.
+    memory
+        Bytes for a model's activations and what is made of them; see `benchmarks.streamed`.
     """
 
     identifier: str
@@ -212,9 +277,11 @@ class NeuralPredictivity:
     source: Callable[..., Iterable[tuple[str, Session]]]
     simulated: bool = False
     near: float = 1.0
+    metric: str = "ridge"
     store: Any = None
     quick: bool = False
     each_layer: EachLayer | None = None
+    memory: int = MEMORY_BUDGET
 
     def available(self, store=None) -> bool:
         """Say whether the files are at hand without downloading."""
@@ -264,9 +331,10 @@ class NeuralPredictivity:
             # A stream for each session: sessions of one size would else be resampled alike.
             own_seed = (seed, zlib.crc32(name.encode()))
             design = make_design(session.responses.values, repeats, own_seed, n_resamples=n_resamples)
-            recorded = each_activation(model, session.stimuli, layers, n_steps, each_layer)
-            for done, (layer, activations) in enumerate(recorded, start=1):
-                results |= {(name, layer, step): s for step, s in enumerate(score_layer(activations, design))}
+            recorded = each_gram(model, session.stimuli, layers, n_steps, each_layer, self.memory)
+            for done, (layer, products) in enumerate(recorded, start=1):
+                scores = score_layer(products, design, self.metric)
+                results |= {(name, layer, step): one for step, one in enumerate(scores)}
                 if progress:
                     progress(f"{model.name}: session {name}", done, len(layers))
         score = average_sessions(results, animals, self.identifier, model.name, n_steps, self.simulated)

@@ -18,18 +18,20 @@ from numpy.typing import NDArray
 from benchmarks import ceilings, rsa
 from benchmarks.bootstrap import N_RESAMPLES, interval, pair_counts
 from benchmarks.inputs import (
+    MEMORY_BUDGET,
     EachLayer,
     default_each_layer,
-    each_activation,
     files_available,
     files_used,
     open_store,
 )
 from benchmarks.layer_choice import choose_by_target
 from benchmarks.score import Score, make_provenance, used_steps
+from benchmarks.streamed import each_rdm
 from neurocnnf.progress import Progress
 
 SCORED, CHOOSER, METRIC = "human IT", "macaque IT", "spearman"
+TARGET_METRICS = ("spearman", "cosine")
 QUICK_RESAMPLES = 200
 
 
@@ -149,15 +151,17 @@ def compare_with_target(distances: NDArray, target: Target, n_images: int) -> Co
     return Comparison(row, samples)
 
 
-def compare_layer(activations: NDArray, targets: Sequence[Target]) -> list[list[Comparison]]:
-    """Compare a layer with every target, at every step; a step equal to the one before is not computed again.
+def compare_layer(distances: Sequence[NDArray], targets: Sequence[Target], n_images: int) -> list[list[Comparison]]:
+    """Compare a layer with every target, at every step; a step that is the one before is not compared again.
 
     Parameters
     ----------
-    activations
-        (step, presentation, unit).
+    distances
+        For each step (pair,), from `benchmarks.streamed.each_rdm`.
     targets
         What it is compared with.
+    n_images
+        Images that the pairs are of.
 
     Returns
     -------
@@ -165,12 +169,11 @@ def compare_layer(activations: NDArray, targets: Sequence[Target]) -> list[list[
         Step, then target.
     """
     compared: list[list[Comparison]] = []
-    for step, features in enumerate(activations):
-        if step and np.array_equal(features, activations[step - 1]):
+    for step, one in enumerate(distances):
+        if step and one is distances[step - 1]:
             compared.append(compared[-1])
         else:
-            distances = rsa.correlation_rdm(features)
-            compared.append([compare_with_target(distances, target, len(features)) for target in targets])
+            compared.append([compare_with_target(one, target, n_images) for target in targets])
     return compared
 
 
@@ -190,7 +193,7 @@ def make_targets(data: Dissimilarities, seed: int, n_resamples: int = N_RESAMPLE
     macaque = rsa.condensed(np.asarray(data.macaque_it))
     counts = pair_counts(len(data.stimuli), n_resamples, np.random.default_rng(seed))
     pairs = ((SCORED, human), (CHOOSER, macaque))
-    return [make_target(name, rdms, metric, counts) for name, rdms in pairs for metric in rsa.METRICS]
+    return [make_target(name, rdms, metric, counts) for name, rdms in pairs for metric in TARGET_METRICS]
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,8 @@ class RepresentationalSimilarity:
         Fewer resamples: a check, not a result.
     each_layer
         What records the model; `neurocnnf.record.each_layer` where None.
+    memory
+        Bytes for a model's activations and what is made of them; see `benchmarks.streamed`.
     """
 
     identifier: str
@@ -222,6 +227,7 @@ class RepresentationalSimilarity:
     store: Any = None
     quick: bool = False
     each_layer: EachLayer | None = None
+    memory: int = MEMORY_BUDGET
 
     def available(self, store=None) -> bool:
         """Say whether the files are at hand without downloading."""
@@ -262,9 +268,9 @@ class RepresentationalSimilarity:
         data = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
         targets = make_targets(data, seed, QUICK_RESAMPLES if self.quick else N_RESAMPLES)
         results: dict[tuple[str, str, str, int], Comparison] = {}
-        recorded = each_activation(model, data.stimuli, layers, n_steps, each_layer)
-        for done, (layer, activations) in enumerate(recorded, start=1):
-            for step, compared in enumerate(compare_layer(activations, targets)):
+        recorded = each_rdm(model, data.stimuli, layers, n_steps, each_layer, self.memory)
+        for done, (layer, distances) in enumerate(recorded, start=1):
+            for step, compared in enumerate(compare_layer(distances, targets, len(data.stimuli))):
                 for target, one in zip(targets, compared, strict=True):
                     results[target.name, target.metric, layer, step] = one
             if progress:

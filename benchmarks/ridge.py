@@ -13,14 +13,14 @@ fit that would result if the responses in S were moved until their residuals, as
 zero:
 
 * residuals on S of a fit without S: :math:`R_{SS}^{-1} (R y)_S`;
-* the residual maker, up to the scale that cancels below, of the fit on the training set T (without S), from
-the Schur
-  complement: :math:`R_{TT} - R_{TS} R_{SS}^{-1} R_{ST}`. Its leave-one-out residuals are
-  :math:`\big[(R y)_T - R_{TS} R_{SS}^{-1} (R y)_S\big]_i \,/\, \big[R_{TT} - R_{TS} R_{SS}^{-1}
-  R_{ST}\big]_{ii}`.
+* the residual maker of the fit on the training set T (without S), from the Schur complement:
+  :math:`R_{TT} - R_{TS} R_{SS}^{-1} R_{ST}`. Its leave-one-out residuals are
+  :math:`c_i / d_i`, with :math:`c = (R y)_T - R_{TS} R_{SS}^{-1} (R y)_S` and d its diagonal.
 
-So one eigendecomposition gives, for each penalty and fold, the held-out predictions and the leave-one-out
-error inside the training fold that chooses the penalty; the held-out responses never enter that choice.
+So one eigendecomposition gives, for each penalty and split, the held-out predictions and the leave-one-out
+error inside the training set that chooses the penalty; the held-out responses never enter that choice.
+`ridge_predictions` chooses for each neuroid; `benchmarks.ridge_cv` chooses one penalty for all, as scikit-learn's
+``RidgeCV`` and Brain-Score do.
 
 Sources: Golub, Heath and Wahba (1979) Technometrics 21:215 (leave-one-out); Saunders, Gammerman and Vovk
 (1998) ICML (dual ridge).
@@ -28,6 +28,7 @@ Sources: Golub, Heath and Wahba (1979) Technometrics 21:215 (leave-one-out); Sau
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,11 +36,10 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 from scipy.linalg.blas import dtrsm
 
+from benchmarks.splits import HeldOut, check_splits, usable_neuroids
+
 RELATIVE_PENALTIES = np.logspace(-3, 3, 13)
 """Penalties in units of the mean eigenvalue of the centred Gram matrix, half a decade apart."""
-
-UNITS_PER_BLOCK = 4096
-"""Units per float32 product in `gram`; the products are summed in float64."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,17 @@ class RidgeResult:
     Parameters
     ----------
     predictions
-        (presentation, neuroid), float64, in the units of the responses; each made by a fit without that
-        presentation's fold. NaN for neuroids that could not be used.
+        For each split (held-out presentation, neuroid), float64, in the units of the responses. NaN for neuroids
+        that could not be used.
     penalties
-        (fold, neuroid), float64, the penalty chosen inside each training fold. NaN for neuroids not used.
+        (split, neuroid), float64, the penalty chosen inside each training set. NaN for neuroids not used.
     grid
         (penalty,), float64, the penalties that were compared.
     usable
-        (neuroid,), bool: finite and varying over the presentations of every training fold.
+        (neuroid,), bool: finite and varying over the presentations of every training set.
     """
 
-    predictions: NDArray[np.float64]
+    predictions: tuple[NDArray[np.float64], ...]
     penalties: NDArray[np.float64]
     grid: NDArray[np.float64]
     usable: NDArray[np.bool_]
@@ -73,113 +73,26 @@ class RidgeResult:
         return float(np.isin(chosen, self.grid[[0, -1]]).mean())
 
 
-def make_folds(n_presentations: int, n_folds: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
-    """Split presentations into folds of (nearly) equal size, at random.
-
-    Parameters
-    ----------
-    n_presentations, n_folds
-        Every training fold must keep at least two presentations.
-    rng
-        Source of the permutation.
-
-    Returns
-    -------
-    tuple of arrays
-        Sorted indices of the presentations held out in each fold.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two folds or more folds than half the presentations.
-    """
-    if not 2 <= n_folds <= n_presentations // 2:
-        raise ValueError(
-            f"n_folds: expected 2 to {n_presentations // 2} for {n_presentations} presentations, got "
-            f"{n_folds}. Use fewer folds or more presentations."
-        )
-    return tuple(np.sort(part) for part in np.array_split(rng.permutation(n_presentations), n_folds))
-
-
-def gram(features: NDArray) -> NDArray[np.float64]:
-    """Inner products of presentations, after each unit's mean has been removed.
-
-    float32 features are multiplied in float32, `UNITS_PER_BLOCK` units at a time, and summed in float64: this
-    moves the held-out correlation by less than 1e-4 (a test holds it to that) and takes half the time.
-
-    Parameters
-    ----------
-    features
-        (presentation, unit), float32 or float64.
-
-    Returns
-    -------
-    ndarray
-        (presentation, presentation), float64, symmetric; rows sum to zero.
-
-    Raises
-    ------
-    ValueError
-        If the features are not two-dimensional.
-    """
-    features = np.asarray(features)
-    if features.ndim != 2:
-        raise ValueError(
-            f"features: expected (presentation, unit), got shape {features.shape}. Flatten the units of a layer first."
-        )
-    n = len(features)
-    total = np.zeros((n, n))
-    for start in range(0, features.shape[1], UNITS_PER_BLOCK):
-        block = features[:, start : start + UNITS_PER_BLOCK]
-        block = block - block.mean(axis=0, dtype=np.float64).astype(block.dtype)
-        total += block @ block.T
-    # float32 means leave a remainder of each unit's mean; remove it exactly from the products
-    rows = total.mean(axis=0)
-    return total - rows[:, None] - rows[None, :] + rows.mean()
-
-
-def usable_neuroids(responses: NDArray, folds: tuple[NDArray[np.int64], ...]) -> NDArray[np.bool_]:
-    """Find neuroids that can be fitted: finite everywhere, and not constant over any training fold.
-
-    Parameters
-    ----------
-    responses
-        (presentation, neuroid).
-    folds
-        Held-out presentations of each fold.
-
-    Returns
-    -------
-    ndarray
-        (neuroid,), bool.
-    """
-    usable = np.isfinite(responses).all(axis=0)
-    for held_out in folds:
-        training = np.delete(responses, held_out, axis=0)
-        usable &= (training != training[:1]).any(axis=0)
-    return usable
-
-
 def ridge_predictions(
     products: NDArray[np.float64],
     responses: NDArray[np.float64],
-    folds: tuple[NDArray[np.int64], ...],
+    held_out: HeldOut,
     relative_penalties: NDArray[np.float64] = RELATIVE_PENALTIES,
 ) -> RidgeResult:
-    """Predict each fold's responses from the other folds, with a penalty chosen by leave-one-out on those.
+    """Predict each split's held-out responses from its others, with a penalty chosen by leave-one-out on those.
 
-    The penalty is chosen for each neuroid and fold from a grid that all neuroids share. The grid is scaled by
+    The penalty is chosen for each neuroid and split from a grid that all neuroids share. The grid is scaled by
     the mean eigenvalue of the whole Gram matrix: that uses the held-out presentations' features, never their
     responses.
 
     Parameters
     ----------
     products
-        (presentation, presentation), float64, from `gram`.
+        (presentation, presentation), float64, from `benchmarks.gram.gram`.
     responses
         (presentation, neuroid). Neuroids with NaN, or constant, are left out and marked in ``usable``.
-    folds
-        Held-out presentations of each fold; together all presentations, once.
+    held_out
+        Of each split; the splits need not be disjoint.
     relative_penalties
         (penalty,), in units of the mean eigenvalue of the Gram matrix.
 
@@ -192,101 +105,138 @@ def ridge_predictions(
     Raises
     ------
     ValueError
-        If the numbers of presentations disagree or the folds do not cover every presentation once.
+        If the numbers of presentations disagree or a split leaves nothing to fit.
     """
     responses = np.asarray(responses, dtype=np.float64)
-    n, n_neuroids = _checked_shape(products, responses, folds)
-    predictions = np.full((n, n_neuroids), np.nan)
-    chosen = np.full((len(folds), n_neuroids), np.nan)
-    mean_eigenvalue = np.trace(products) / (n - 1)
-    if not (np.isfinite(products).all() and mean_eigenvalue > 0):
-        nothing = np.full(len(relative_penalties), np.nan)
-        return RidgeResult(predictions, chosen, nothing, np.zeros(n_neuroids, dtype=bool))
-    grid = np.asarray(relative_penalties, dtype=np.float64) * mean_eigenvalue
-    usable = usable_neuroids(responses, folds)
-    if usable.any():
-        # Fold by fold, so that each block of the residual maker is a view and not a copy.
-        order = np.concatenate(folds)
-        targets = responses[np.ix_(order, usable)]
-        targets -= targets.mean(axis=0)
-        sizes = [len(fold) for fold in folds]
-        residuals, best = _fit_sorted(products[np.ix_(order, order)], mean_eigenvalue, targets, sizes, grid)
-        predictions[np.ix_(order, usable)] = responses[np.ix_(order, usable)] - residuals
-        chosen[:, usable] = grid[best]
-    return RidgeResult(predictions, chosen, grid, usable)
+    check_splits(products, responses, held_out)
+    result = unused_result(responses.shape[1], held_out, len(relative_penalties))
+    usable = usable_neuroids(responses, held_out)
+    if not (informative(products) and usable.any()):
+        return result
+    grid = np.asarray(relative_penalties, dtype=np.float64) * mean_eigenvalue(products)
+    targets = responses[:, usable]
+    design = RidgeDesign.decompose(products, targets, held_out)
+    best_error = np.full((len(held_out), targets.shape[1]), np.inf)
+    for penalty in grid:
+        for split, one in enumerate(design.leave_out(penalty)):
+            error = np.square(one.loo_residuals).mean(axis=0)
+            chosen = np.flatnonzero(usable)[error < best_error[split]]
+            better = error < best_error[split]
+            best_error[split, better] = error[better]
+            result.penalties[split, chosen] = penalty
+            result.predictions[split][:, chosen] = responses[np.ix_(held_out[split], chosen)] - one.residuals[:, better]
+    return RidgeResult(result.predictions, result.penalties, grid, usable)
 
 
-def _checked_shape(products, responses, folds) -> tuple[int, int]:
-    n = len(responses)
-    if responses.ndim != 2 or products.shape != (n, n):
-        raise ValueError(
-            "expected responses (presentation, neuroid) and a Gram matrix over the same presentations, got "
-            f"{responses.shape} and {products.shape}. "
-            "Record the model on the recording's own stimuli, in their order."
-        )
-    if not np.array_equal(np.sort(np.concatenate(folds)), np.arange(n)):
-        raise ValueError(
-            f"folds: expected every one of {n} presentations held out once, got {sum(map(len, folds))} "
-            "entries. Use make_folds."
-        )
-    return responses.shape
+def unused_result(n_neuroids: int, held_out: HeldOut, n_penalties: int) -> RidgeResult:
+    """Return a result in which nothing was fitted, of the right shapes."""
+    predictions = tuple(np.full((len(part), n_neuroids), np.nan) for part in held_out)
+    penalties = np.full((len(held_out), n_neuroids), np.nan)
+    return RidgeResult(predictions, penalties, np.full(n_penalties, np.nan), np.zeros(n_neuroids, dtype=bool))
 
 
-def _fit_sorted(products, mean_eigenvalue, targets, sizes, grid):
-    """Return held-out residuals (presentation, neuroid) and the index of the best penalty (fold, neuroid).
+def mean_eigenvalue(products: NDArray) -> float:
+    """Mean eigenvalue of a centred Gram matrix, the direction of ones left out."""
+    return float(np.trace(products) / (len(products) - 1))
 
-    Presentations are sorted by fold; targets have zero mean.
+
+def informative(products: NDArray) -> bool:
+    """Say whether a Gram matrix is finite and any unit varies."""
+    return bool(np.isfinite(products).all() and np.trace(products) > 0)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A fit to one split's training set, with one penalty.
+
+    Parameters
+    ----------
+    residuals
+        (held-out presentation, target), responses minus predictions.
+    numerators, leverages
+        (training presentation, target) and (training presentation,): c and d of the module's text.
     """
-    n = len(products)
-    # The direction of ones has eigenvalue 0. Lifting it to the mean eigenvalue before the decomposition, and
-    # taking its known share out of R afterwards, avoids subtracting 1 - 1 where the penalty is small.
-    values, vectors = np.linalg.eigh(products + mean_eigenvalue / n)
-    values = np.where(values > n * np.finfo(np.float64).eps * values[-1], values, 0)
-    ends = np.cumsum(sizes)
-    slices = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
-    best_error = np.full((len(sizes), targets.shape[1]), np.inf)
-    best_index = np.zeros(best_error.shape, dtype=np.int64)
-    residuals = np.full(targets.shape, np.nan)
-    for index, penalty in enumerate(grid):
-        maker = _residual_maker(values, vectors, penalty)
-        maker -= penalty / (mean_eigenvalue + penalty) / n
-        moved = maker @ targets
+
+    residuals: NDArray[np.float64]
+    numerators: NDArray[np.float64]
+    leverages: NDArray[np.float64]
+
+    @property
+    def loo_residuals(self) -> NDArray[np.float64]:
+        """(training presentation, target): of fits that leave that presentation out too."""
+        return self.numerators / self.leverages[:, None]
+
+
+@dataclass(frozen=True)
+class RidgeDesign:
+    """A layer's decomposition with the targets and splits that share it.
+
+    Parameters
+    ----------
+    values, vectors
+        Eigenvalues (presentation,) and eigenvectors of the Gram matrix, whose direction of ones is lifted to `lift`.
+    lift
+        The mean eigenvalue.
+    targets
+        (presentation, target), zero mean.
+    held_out
+        Of each split.
+    """
+
+    values: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+    lift: float
+    targets: NDArray[np.float64]
+    held_out: HeldOut
+
+    @classmethod
+    def decompose(cls, products: NDArray, targets: NDArray, held_out: HeldOut) -> RidgeDesign:
+        """Decompose a centred Gram matrix."""
+        n, lift = len(products), mean_eigenvalue(products)
+        # The direction of ones has eigenvalue 0. Lifting it to the mean eigenvalue before the decomposition, and
+        # taking its known share out of R afterwards, avoids subtracting 1 - 1 where the penalty is small.
+        values, vectors = np.linalg.eigh(products + lift / n)
+        values = np.where(values > n * np.finfo(np.float64).eps * values[-1], values, 0)
+        return cls(values, vectors, lift, targets - targets.mean(axis=0), held_out)
+
+    def leave_out(self, penalty: float) -> Iterator[LeftOut]:
+        """Yield each split's fit with one penalty."""
+        maker = self._residual_maker(penalty)
+        moved = maker @ self.targets
         diagonal = maker.diagonal()
-        for fold, held_out in enumerate(slices):
-            held_out_residuals, error = _leave_out(maker, moved, diagonal, held_out)
-            better = error < best_error[fold]
-            best_error[fold, better] = error[better]
-            best_index[fold, better] = index
-            residuals[held_out, better] = held_out_residuals[:, better]
-    return residuals, best_index
+        for part in self.held_out:
+            yield _leave_out(maker, moved, diagonal, part)
+
+    def _residual_maker(self, penalty: float) -> NDArray[np.float64]:
+        """Return I - H, the cheaper of two equal ways."""
+        n = len(self.values)
+        spanned = self.values > 0
+        if 2 * spanned.sum() >= n:
+            half = self.vectors * np.sqrt(penalty / (self.values + penalty))
+            maker = half @ half.T
+        else:
+            values = self.values[spanned]
+            half = self.vectors[:, spanned] * np.sqrt(values / (values + penalty))
+            maker = -(half @ half.T)
+            maker.flat[:: n + 1] += 1
+        maker -= penalty / (self.lift + penalty) / n
+        return maker
 
 
-def _residual_maker(values, vectors, penalty):
-    """Return I - H with the lifted direction of ones still in it: the cheaper of two equal ways."""
-    n = len(values)
-    spanned = values > 0
-    if 2 * spanned.sum() >= n:
-        half = vectors * np.sqrt(penalty / (values + penalty))
-        return half @ half.T
-    values = values[spanned]
-    half = vectors[:, spanned] * np.sqrt(values / (values + penalty))
-    maker = -(half @ half.T)
-    maker.flat[:: n + 1] += 1
-    return maker
-
-
-def _leave_out(maker, moved, diagonal, held_out: slice):
-    """Return residuals on the held-out block, and the mean squared leave-one-out error on the rest."""
+def _leave_out(maker, moved, diagonal, part) -> LeftOut:
+    """Fit without some presentations, from the residual maker of all."""
     try:
-        root = cholesky(maker[held_out, held_out], lower=True, check_finite=False)
+        root = cholesky(maker[np.ix_(part, part)], lower=True, check_finite=False)
     except LinAlgError:
         # rounding has eaten the smallest penalties: such a fit interpolates, and cannot be chosen
-        unknown = np.full(moved[held_out].shape, np.nan)
-        return unknown, np.full(moved.shape[1], np.inf)
+        unknown = np.full((len(moved) - len(part), moved.shape[1]), np.inf)
+        return LeftOut(np.full(moved[part].shape, np.nan), unknown, np.ones(len(unknown)))
     # with R_SS = L L', everything the Schur complement needs is (R_TS L^-T): one triangular solve
-    across = dtrsm(1.0, root, maker[held_out].T, side=1, lower=1, trans_a=1)
-    whitened = solve_triangular(root, moved[held_out], lower=True, check_finite=False)
+    across = dtrsm(1.0, root, maker[part].T, side=1, lower=1, trans_a=1, overwrite_b=1)
+    whitened = solve_triangular(root, moved[part], lower=True, check_finite=False)
     residuals = solve_triangular(root, whitened, lower=True, trans="T", check_finite=False)
-    errors = np.delete(moved - across @ whitened, held_out, axis=0)
-    leverage = np.delete(diagonal - np.einsum("ij,ij->i", across, across), held_out)
-    return residuals, np.square(errors / leverage[:, None]).mean(axis=0)
+    training = np.ones(len(moved), dtype=bool)
+    training[part] = False
+    numerators = (moved - across @ whitened)[training]
+    leverages = (diagonal - np.einsum("ij,ij->i", across, across))[training]
+    return LeftOut(residuals, numerators, leverages)

@@ -4,7 +4,8 @@ Dissimilarities travel as condensed vectors: the pairs (i, j), i < j, of a symme
 order of ``scipy.spatial.distance.squareform``.
 
 Sources: Kriegeskorte, Mur and Bandettini (2008) Front Syst Neurosci 2:4; Diedrichsen et al. (2021) Neurons
-Behav Data Anal Theory (cosine similarity of dissimilarities).
+Behav Data Anal Theory (cosine similarity of dissimilarities); Nili et al. (2014) PLoS Comput Biol 10:e1003553
+(Kendall's τ-a, for models that predict ties).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy.stats import kendalltau
 
-METRICS = ("spearman", "cosine")
+METRICS = ("pearson", "spearman", "kendall", "cosine")
 
 SMALLEST_VARIANCE = 1e-20
 """Variance over units, relative to the mean square, below which a pattern is constant: no correlation."""
@@ -46,15 +47,41 @@ def correlation_rdm(features: NDArray) -> NDArray[np.float64]:
             f"features: expected (presentation, unit) with at least 2 of each, got shape {features.shape}. "
             "Flatten the units of a layer, and show two images or more."
         )
+    patterns = unit_patterns(features)
+    return distances_of_patterns(patterns @ patterns.T)
+
+
+def unit_patterns(features: NDArray) -> NDArray[np.float64]:
+    """Centre each pattern over units and scale it to unit length: inner products are then correlations.
+
+    Parameters
+    ----------
+    features
+        (presentation, unit), any float type.
+
+    Returns
+    -------
+    ndarray
+        (presentation, unit), float64; NaN for a pattern that is constant or not finite.
+    """
     patterns = features.astype(np.float64)
-    power = np.square(patterns).mean(axis=1)
+    power = np.einsum("ij,ij->i", patterns, patterns) / patterns.shape[1]
     patterns -= patterns.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(patterns, axis=1)
-    varies = norms**2 / features.shape[1] > SMALLEST_VARIANCE * power
-    with np.errstate(invalid="ignore", divide="ignore"):
-        patterns /= np.where(varies, norms, np.nan)[:, None]
-    distances = 1 - patterns @ patterns.T
-    return np.clip(distances[np.triu_indices(len(distances), k=1)], 0, 2)
+    squares = np.einsum("ij,ij->i", patterns, patterns)
+    varies = squares / patterns.shape[1] > SMALLEST_VARIANCE * power
+    with np.errstate(invalid="ignore"):
+        patterns /= np.sqrt(np.where(varies, squares, np.nan))[:, None]
+    return patterns
+
+
+def distances_of_patterns(correlations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return one minus the correlations (presentation, presentation) of all pairs: (pair,), between 0 and 2."""
+    return np.clip(1 - upper_triangle(correlations), 0, 2)
+
+
+def upper_triangle(matrix: NDArray) -> NDArray:
+    """Return the pairs (i, j), i < j, of one square matrix, row by row: (pair,)."""
+    return np.concatenate([row[i + 1 :] for i, row in enumerate(matrix)])
 
 
 def condensed(dissimilarities: NDArray) -> NDArray[np.float64]:
@@ -99,13 +126,14 @@ def compare(first: NDArray, second: NDArray, metric: str) -> float:
     first, second
         (pair,).
     metric
-        ``"spearman"``: correlation of midranks. ``"cosine"``: inner product over the product of norms, about
-        zero and not about the mean.
+        ``"pearson"``: correlation. ``"spearman"``: correlation of midranks. ``"kendall"``: τ-a, concordant minus
+        discordant pairs over all pairs, so that a tie counts as no agreement. ``"cosine"``: inner product over the
+        product of norms, about zero and not about the mean.
 
     Returns
     -------
     float
-        NaN where either holds a NaN or (for Spearman) does not vary.
+        NaN where either holds a NaN or (for Pearson and Spearman) does not vary; τ-a is then 0.
 
     Raises
     ------
@@ -121,7 +149,54 @@ def compare(first: NDArray, second: NDArray, metric: str) -> float:
         )
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return float("nan")
+    if metric == "kendall":
+        return kendall_tau_a(first, second)
     return float(standardise(first, metric) @ standardise(second, metric))
+
+
+def similarities(first: NDArray, second: NDArray, metric: str) -> NDArray[np.float64]:
+    """`compare` each of some condensed vectors with each of others; each is ranked or scaled once.
+
+    Parameters
+    ----------
+    first, second
+        (a, pair) and (b, pair).
+    metric
+        As in `compare`.
+
+    Returns
+    -------
+    ndarray
+        (a, b), float64.
+    """
+    check_metric(metric)
+    if metric == "kendall":
+        return np.array([[compare(one, other, metric) for other in second] for one in first])
+    scaled = [
+        np.stack([standardise(one, metric) if np.isfinite(one).all() else np.full(len(one), np.nan) for one in vectors])
+        for vectors in (first, second)
+    ]
+    return scaled[0] @ scaled[1].T
+
+
+def kendall_tau_a(first: NDArray, second: NDArray) -> float:
+    """Kendall's τ-a of two finite vectors (pair,), in O(n log n); NaN for fewer than two pairs.
+
+    scipy counts concordant less discordant pairs and divides by the geometric mean of the untied ones (τ-b); here
+    all pairs divide it.
+    """
+    n_all = len(first) * (len(first) - 1) / 2
+    if not n_all:
+        return float("nan")
+    untied = [n_all - _n_tied(values) for values in (first, second)]
+    if not all(untied):
+        return 0.0
+    return float(kendalltau(first, second, variant="b").statistic * np.sqrt(untied[0] * untied[1]) / n_all)
+
+
+def _n_tied(values) -> float:
+    sizes = np.unique(values, return_counts=True)[1].astype(np.float64)
+    return float(np.sum(sizes * (sizes - 1) / 2))
 
 
 def check_metric(metric: str) -> None:
@@ -138,18 +213,51 @@ def standardise(dissimilarities: NDArray, metric: str) -> NDArray[np.float64]:
     dissimilarities
         (pair,), finite.
     metric
-        ``"spearman"``: centred midranks of unit length. ``"cosine"``: unit length.
+        ``"pearson"``: centred, of unit length. ``"spearman"``: centred midranks of unit length. ``"cosine"``: unit
+        length.
 
     Returns
     -------
     ndarray
-        (pair,), float64; NaN where nothing varies (Spearman) or all is zero (cosine).
+        (pair,), float64; NaN where nothing varies (Pearson, Spearman) or all is zero (cosine).
+
+    Raises
+    ------
+    ValueError
+        For ``"kendall"``, which is not such an inner product.
     """
+    _check_inner_product(metric)
     values = np.asarray(dissimilarities, dtype=np.float64)
     if metric == "spearman":
-        values = rankdata(values) - (len(values) + 1) / 2
-    norm = np.linalg.norm(values)
+        values = midranks(values) - (len(values) + 1) / 2
+    elif metric == "pearson":
+        values = _centred(values)
+    norm = np.sqrt(values @ values)
     return values / norm if norm > 0 else np.full(values.shape, np.nan)
+
+
+def _check_inner_product(metric: str) -> None:
+    if metric not in ("pearson", "spearman", "cosine"):
+        raise ValueError(f"metric: expected pearson, spearman or cosine, got {metric!r}. Use compare for τ-a.")
+
+
+def _centred(values):
+    """Subtract the mean; what rounding leaves of constant values becomes 0."""
+    return np.zeros_like(values) if (values == values[:1]).all() else values - values.mean()
+
+
+def midranks(values: NDArray) -> NDArray[np.float64]:
+    """Ranks from 1, ties shared, of a vector without NaN."""
+    order = np.argsort(values)
+    ordered = values[order]
+    ranks = np.empty(len(values))
+    if (ordered[1:] != ordered[:-1]).all():
+        ranks[order] = np.arange(1, len(values) + 1)
+        return ranks
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    sizes = np.diff(np.r_[starts, len(values)])
+    ranks[order] = np.repeat(starts + (sizes + 1) / 2, sizes)
+    return ranks
 
 
 @dataclass(frozen=True)
@@ -210,7 +318,7 @@ def resampled_standardise(dissimilarities: NDArray, metric: str, counts: NDArray
     dissimilarities
         (pair,), finite.
     metric
-        ``"spearman"`` or ``"cosine"``.
+        ``"pearson"``, ``"spearman"`` or ``"cosine"``.
     counts
         (resample, pair).
 
@@ -219,13 +327,20 @@ def resampled_standardise(dissimilarities: NDArray, metric: str, counts: NDArray
     ndarray
         (resample, pair), float64; NaN in resamples where nothing varies.
     """
+    _check_inner_product(metric)
     if metric == "cosine":
         norms = np.sqrt(counts @ np.square(dissimilarities))
         with np.errstate(invalid="ignore", divide="ignore"):
             return dissimilarities / np.where(norms > 0, norms, np.nan)[:, None]
-    values = resampled_midranks(sort_pairs(dissimilarities), counts)
-    # ranks 1 ... n with ties shared always have the mean (n + 1) / 2
-    values -= (counts.sum(axis=1, keepdims=True) + 1) / 2
+    n_drawn = counts.sum(axis=1, keepdims=True)
+    if metric == "pearson":
+        values = np.asarray(dissimilarities, dtype=np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = values - (counts @ values)[:, None] / n_drawn
+    else:
+        values = resampled_midranks(sort_pairs(dissimilarities), counts)
+        # ranks 1 ... n with ties shared always have the mean (n + 1) / 2
+        values -= (n_drawn + 1) / 2
     norms = np.sqrt(np.einsum("ij,ij,ij->i", counts, values, values))
     values /= np.where(norms > 0, norms, np.nan)[:, None]
     return values

@@ -86,6 +86,7 @@ def digits_dissimilarities(model, n_steps: int, seed: int, each_layer, **_):
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     NeuralPredictivity("cowley2023.V4-ridge", COWLEY, cowley_sessions, near=COWLEY_NEAR),
+    NeuralPredictivity("cowley2023.V4-pls", COWLEY, cowley_sessions, near=COWLEY_NEAR, metric="pls"),
     RepresentationalSimilarity("kriegeskorte2008.IT-rsa", KRIEGESKORTE, kriegeskorte_dissimilarities),
     Behaviour("cifar10h.soft-labels", CIFAR10H, cifar10h.load, soft_labels.compare_soft_labels),
     Behaviour("cifar10h.entropy", CIFAR10H, cifar10h.load, soft_labels.compare_entropy),
@@ -94,6 +95,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Behaviour("geirhos.accuracy-by-condition", GEIRHOS, geirhos.load, conditions.compare_accuracy),
     Behaviour("geirhos.rt-by-condition", GEIRHOS, geirhos.load, conditions.compare_times),
     NeuralPredictivity("simulated.V4-ridge", (), digits_sessions, simulated=True),
+    NeuralPredictivity("simulated.V4-pls", (), digits_sessions, simulated=True, metric="pls"),
     RepresentationalSimilarity("simulated.IT-rsa", (), digits_dissimilarities, simulated=True),
     Behaviour("simulated.soft-labels", (), digits_soft_labels, soft_labels.compare_soft_labels, True),
     Behaviour("simulated.entropy", (), digits_soft_labels, soft_labels.compare_entropy, True),

@@ -11,7 +11,7 @@ from benchmarks.bootstrap import (
     median_resamples,
     pair_counts,
 )
-from benchmarks.ridge import make_folds
+from benchmarks.splits import make_folds
 
 
 def make_data(n=60, neuroids=4, seed=0):

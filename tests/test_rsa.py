@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.spatial.distance import cosine, pdist, squareform
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import pearsonr, rankdata, spearmanr
 
 from benchmarks.bootstrap import pair_counts
 from benchmarks.rsa import (
@@ -11,8 +11,11 @@ from benchmarks.rsa import (
     compare,
     condensed,
     correlation_rdm,
+    kendall_tau_a,
+    midranks,
     resampled_midranks,
     resampled_standardise,
+    similarities,
     sort_pairs,
     standardise,
 )
@@ -60,10 +63,52 @@ def test_cosine_is_scipys():
     assert compare(first, second, "cosine") == pytest.approx(1 - cosine(first, second), abs=1e-12)
 
 
+def test_pearson_is_scipys():
+    first, second = np.random.default_rng(0).random((2, 300))
+    assert compare(first, second, "pearson") == pytest.approx(pearsonr(first, second)[0], abs=1e-12)
+
+
+@pytest.mark.parametrize("decimals", [1, 12], ids=["ties", "no ties"])
+def test_kendall_counts_pairs_of_pairs(decimals):
+    first, second = np.round(np.random.default_rng(0).random((2, 80)), decimals)
+    second = np.round(first + second, decimals)
+    signs = [np.sign(values[:, None] - values)[np.triu_indices(80, 1)] for values in (first, second)]
+    assert compare(first, second, "kendall") == pytest.approx(np.mean(signs[0] * signs[1]), abs=1e-12)
+
+
+def test_ties_alone_agree_with_nothing_and_one_pair_has_no_order():
+    assert kendall_tau_a(np.ones(5), np.arange(5.0)) == 0
+    assert np.isnan(kendall_tau_a(np.ones(1), np.ones(1)))
+
+
+@pytest.mark.parametrize("decimals", [1, 12], ids=["ties", "no ties"])
+def test_midranks_are_scipys(decimals):
+    values = np.round(np.random.default_rng(0).random(200), decimals)
+    np.testing.assert_array_equal(midranks(values), rankdata(values))
+
+
+@pytest.mark.parametrize("metric", ["pearson", "spearman", "kendall", "cosine"])
+def test_a_matrix_of_similarities_holds_each_comparison(metric):
+    first, second = np.random.default_rng(0).random((2, 3, 45))
+    second[1, 4] = np.nan
+    found = similarities(first, second, metric)
+    expected = [[compare(one, other, metric) for other in second] for one in first]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert np.isnan(found[:, 1]).all()
+
+
+def test_what_is_not_an_inner_product_is_not_scaled():
+    with pytest.raises(ValueError, match="expected pearson, spearman or cosine, got 'kendall'"):
+        standardise(np.arange(3.0), "kendall")
+    with pytest.raises(ValueError, match="expected pearson, spearman or cosine, got 'kendall'"):
+        resampled_standardise(np.arange(3.0), "kendall", np.ones((1, 3)))
+
+
 def test_what_is_unknown_or_does_not_vary_has_no_similarity():
     vector = np.arange(4.0)
     assert np.isnan(compare(vector, np.array([1, np.nan, 2, 3]), "spearman"))
     assert np.isnan(compare(vector, np.ones(4), "spearman"))
+    assert np.isnan(compare(vector, np.full(4, 0.1), "pearson"))
     assert np.isnan(compare(vector, np.zeros(4), "cosine"))
     assert np.isnan(standardise(np.zeros(4), "cosine")).all()
 
@@ -74,8 +119,8 @@ def test_vectors_of_different_images_are_refused():
 
 
 def test_an_unknown_metric_is_refused_with_the_known_ones_named():
-    with pytest.raises(ValueError, match="expected one of spearman, cosine, got 'kendall'"):
-        check_metric("kendall")
+    with pytest.raises(ValueError, match="expected one of pearson, spearman, kendall, cosine, got 'tau'"):
+        check_metric("tau")
 
 
 def test_condensed_order_is_scipys_and_stacks_are_kept():
@@ -104,7 +149,7 @@ def test_midranks_in_a_resample_are_those_of_the_resample_written_out(decimals):
         np.testing.assert_allclose(ranks[b][drawn], rankdata(vector[drawn]))
 
 
-@pytest.mark.parametrize("metric", ["spearman", "cosine"])
+@pytest.mark.parametrize("metric", ["pearson", "spearman", "cosine"])
 def test_resampled_similarity_is_that_of_the_resample_written_out(metric):
     rng = np.random.default_rng(0)
     first = np.round(rng.random(190), 2)
@@ -114,13 +159,10 @@ def test_resampled_similarity_is_that_of_the_resample_written_out(metric):
     found = (counts * a * b).sum(axis=1)
     for k, row in enumerate(counts):
         drawn = np.repeat(np.arange(190), row.astype(int))
-        if metric == "spearman":
-            expected = spearmanr(first[drawn], second[drawn])[0]
-        else:
-            expected = 1 - cosine(first[drawn], second[drawn])
+        expected = compare(first[drawn], second[drawn], metric)
         assert found[k] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", ["spearman", "cosine"])
+@pytest.mark.parametrize("metric", ["pearson", "spearman", "cosine"])
 def test_a_resample_of_one_image_alone_has_no_value(metric):
     assert np.isnan(resampled_standardise(np.arange(3.0), metric, np.zeros((1, 3)))).all()
