@@ -28,7 +28,7 @@ MODEL      := cnnf-cifar-gray
 CONTROL    := cnn-cifar-gray
 SHOWN      := cnnf-mnist
 EVALUATED  := cnnf-mnist cnn-mnist $(MODEL) $(CONTROL)
-BENCHMARKS := cowley2023.V4-ridge kriegeskorte2008.IT-rsa
+BENCHMARKS := cowley2023.V4-ridge kriegeskorte2008.humanIT-rsa
 STUDY      := tang2018
 
 # What `make train` makes.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks import resamples
 from neurocnnf.stages import package_versions, provenance_path, weights_hash, write_atomically
 
 VERSIONS = ("numpy", "scipy", "pandas", "xarray", "torch", "scikit-learn")
@@ -54,6 +55,9 @@ class Score:
         What a reader has to know.
     provenance
         Seed, steps, hashes of weights and data, versions.
+    samples
+        Bootstrap samples of the one number and of layers and steps, see `benchmarks.resamples`; empty where the
+        benchmark keeps none.
     """
 
     benchmark: str
@@ -71,6 +75,7 @@ class Score:
     simulated: bool = False
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    samples: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def normalised(self) -> float:
@@ -78,14 +83,17 @@ class Score:
         return self.value
 
     def summary(self) -> dict[str, Any]:
-        """Return all but the table, ready for JSON: NaN is None."""
+        """Return all but the tables, ready for JSON: NaN is None."""
         names = ("benchmark", "model", "value", "raw", "ceiling", "ceiling_rule", "interval", "raw_interval")
         names += ("n_used", "n_total", "simulated", "notes", "provenance")
         content = {name: getattr(self, name) for name in names}
-        return _plain({**content, "chosen": self.chosen.to_dict("records")})
+        content |= {"chosen": self.chosen.to_dict("records"), "samples": resamples.columns_as_lists(self.samples)}
+        return _plain(content)
 
     def to_files(self, path_stem: str | Path) -> list[Path]:
-        """Write ``<stem>.csv``, the table by step, and ``<stem>.json``, the rest; never half a file.
+        """Write ``<stem>.csv``, the table by step, ``<stem>.samples.npy`` and ``<stem>.json``, the rest.
+
+        Never half a file; no samples, no file of them.
 
         Parameters
         ----------
@@ -95,13 +103,14 @@ class Score:
         Returns
         -------
         list of Path
-            The two files.
+            The files.
         """
         stem = Path(path_stem)
         table = self.per_step.to_csv(index=False, lineterminator="\n", float_format=SIGNIFICANT)
         text = json.dumps(self.summary(), indent=1, sort_keys=True, allow_nan=False) + "\n"
         return [
             write_atomically(stem.with_name(stem.name + ".csv"), table.encode()),
+            *resamples.to_file(self.samples, stem),
             write_atomically(provenance_path(stem), text.encode()),
         ]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import simulated
 from benchmarks.neural_predictivity import NeuralPredictivity
-from benchmarks.representational_similarity import RepresentationalSimilarity
+from benchmarks.representational_similarity import HUMAN, JUDGEMENT, MACAQUE, RepresentationalSimilarity
 
 Benchmark = NeuralPredictivity | RepresentationalSimilarity
 
@@ -24,6 +24,11 @@ KRIEGESKORTE = (
     "kriegeskorte2008_92/92_brainRDMs.mat",
     "kriegeskorte2008_92/92_behavRDMs.mat",
 )
+RSA_ROLES = {  # the target that is scored, and the one that chooses the layer
+    "macaqueIT": (MACAQUE, HUMAN),
+    "humanIT": (HUMAN, MACAQUE),
+    "judgement": (JUDGEMENT, HUMAN),
+}
 N_IMAGES, N_IMAGES_RSA, N_NEUROIDS = 300, 92, 24
 SIMULATED_SESSIONS = {  # name to animal
     "simulated-1": "simulated animal A",
@@ -79,9 +84,15 @@ def digits_dissimilarities(model, n_steps: int, seed: int, each_layer, **_):
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     NeuralPredictivity("cowley2023.V4-ridge", COWLEY, cowley_sessions, near=COWLEY_NEAR),
-    RepresentationalSimilarity("kriegeskorte2008.IT-rsa", KRIEGESKORTE, kriegeskorte_dissimilarities),
+    *(
+        RepresentationalSimilarity(f"kriegeskorte2008.{what}-rsa", KRIEGESKORTE, kriegeskorte_dissimilarities, *roles)
+        for what, roles in RSA_ROLES.items()
+    ),
     NeuralPredictivity("simulated.V4-ridge", (), digits_sessions, simulated=True),
-    RepresentationalSimilarity("simulated.IT-rsa", (), digits_dissimilarities, simulated=True),
+    *(
+        RepresentationalSimilarity(f"simulated.{what}-rsa", (), digits_dissimilarities, *roles, simulated=True)
+        for what, roles in RSA_ROLES.items()
+    ),
 )
 
 

@@ -44,7 +44,7 @@ def test_every_command_explains_itself(command):
 def test_list_names_the_shipped_models_and_the_benchmarks():
     result = run("list")
     assert result.exit_code == 0, result.output
-    for name in ("cnnf-mnist", "cnn-cifar-gray", "cowley2023.V4-ridge", "kriegeskorte2008.IT-rsa"):
+    for name in ("cnnf-mnist", "cnn-cifar-gray", "cowley2023.V4-ridge", "kriegeskorte2008.judgement-rsa"):
         assert name in result.stdout
 
 

@@ -7,6 +7,7 @@ from benchmarks import list_benchmarks, load_benchmark, suite
 from benchmarks.simulated import true_place
 from neurocnnf.datastore import DataMissing, DataStore
 
+SIMULATED = [one.identifier for one in list_benchmarks() if one.simulated]
 LAYERS = ("one", "two", "three")
 
 
@@ -30,9 +31,13 @@ def test_identifiers_are_unique_and_every_one_can_be_loaded():
     identifiers = [benchmark.identifier for benchmark in list_benchmarks()]
     assert identifiers == [
         "cowley2023.V4-ridge",
-        "kriegeskorte2008.IT-rsa",
+        "kriegeskorte2008.macaqueIT-rsa",
+        "kriegeskorte2008.humanIT-rsa",
+        "kriegeskorte2008.judgement-rsa",
         "simulated.V4-ridge",
-        "simulated.IT-rsa",
+        "simulated.macaqueIT-rsa",
+        "simulated.humanIT-rsa",
+        "simulated.judgement-rsa",
     ]
     for identifier in identifiers:
         assert load_benchmark(identifier).identifier == identifier
@@ -52,13 +57,13 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones_named():
 
 def test_loading_sets_store_and_quick(tmp_path):
     store = DataStore(tmp_path)
-    benchmark = load_benchmark("kriegeskorte2008.IT-rsa", store, quick=True)
+    benchmark = load_benchmark("kriegeskorte2008.humanIT-rsa", store, quick=True)
     assert benchmark.store is store
     assert benchmark.quick
     assert not list_benchmarks()[1].quick
 
 
-@pytest.mark.parametrize("identifier", ["simulated.V4-ridge", "simulated.IT-rsa"])
+@pytest.mark.parametrize("identifier", SIMULATED)
 def test_offline_benchmarks_find_the_layer_and_step_they_were_made_from(identifier):
     benchmark = suite.replace(load_benchmark(identifier), each_layer=each_layer)
     score = benchmark(Pixels(), n_steps=2)
@@ -68,7 +73,8 @@ def test_offline_benchmarks_find_the_layer_and_step_they_were_made_from(identifi
     for _, rows in score.per_step.groupby(keys):
         best = rows.loc[rows["raw"].idxmax()]
         assert (best["layer"], best["step"]) == true_place(LAYERS, 2)
-    assert 0 < score.value < 1.1
+    assert 0.3 < score.raw < 1.1
+    assert np.isnan(score.value) if "macaque" in identifier else 0 < score.value < 1.1
     assert "simulated" in str(score)
 
 
@@ -80,7 +86,7 @@ def nowhere(tmp_path):
     return DataStore(tmp_path, tmp_path / "cache", registry=table)
 
 
-@pytest.mark.parametrize("identifier", ["cowley2023.V4-ridge", "kriegeskorte2008.IT-rsa"])
+@pytest.mark.parametrize("identifier", ["cowley2023.V4-ridge", "kriegeskorte2008.judgement-rsa"])
 def test_a_missing_study_is_named_and_not_made_up(nowhere, identifier):
     benchmark = load_benchmark(identifier, nowhere)
     assert not benchmark.available()
@@ -97,12 +103,17 @@ def test_real_macaque_v4_is_scored(studies):
     assert any(name.startswith("cowley2023_v4/images_") for name in score.provenance["data_sha256"])
 
 
-def test_real_it_dissimilarities_are_scored_and_human_subjects_agree(studies):
-    benchmark = load_benchmark("kriegeskorte2008.IT-rsa", studies, quick=True)
+@pytest.mark.parametrize(("what", "n_subjects"), [("macaqueIT", 0), ("humanIT", 4), ("judgement", 16)])
+def test_real_dissimilarities_are_scored_and_subjects_agree(studies, what, n_subjects):
+    benchmark = load_benchmark(f"kriegeskorte2008.{what}-rsa", studies, quick=True)
     assert benchmark.available()
     score = suite.replace(benchmark, each_layer=small_gray)(Pixels(), n_steps=0)
+    scored = score.per_step[score.per_step["target"] == benchmark.scored]
+    assert (scored["n_subjects"] == n_subjects).all()
     assert score.per_step["ceiling_lower"].dropna().min() > 0.1
     assert (score.n_used, score.n_total) == (92, 92)
+    assert np.isfinite(score.value) == (n_subjects > 0)
+    assert score.chosen["chosen_by"].item() == benchmark.chooser != benchmark.scored
     assert not score.simulated
 
 
