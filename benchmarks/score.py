@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,40 @@ class Score:
         return "\n".join(lines)
 
 
+def read_score(path_stem: str | Path) -> Score:
+    """Read a score that `Score.to_files` wrote; None in the file is NaN again.
+
+    Parameters
+    ----------
+    path_stem
+        As it was written.
+
+    Raises
+    ------
+    ValueError
+        If the file is no score.
+    """
+    stem = Path(path_stem)
+    summary = json.loads(provenance_path(stem).read_text())
+    names = [one.name for one in fields(Score) if one.name not in ("per_step", "chosen", "samples")]
+    missing = [name for name in names if name not in summary]
+    if missing:
+        raise ValueError(
+            f"{stem.name}.json: expected a score, got none with {', '.join(missing)}. Write it with Score.to_files."
+        )
+    content = {name: summary[name] for name in names}
+    for name in ("value", "raw", "ceiling"):
+        content[name] = _nan_if_none(content[name])
+    for name in ("interval", "raw_interval"):
+        content[name] = tuple(map(_nan_if_none, content[name]))
+    return Score(
+        **{**content, "notes": tuple(content["notes"])},
+        per_step=pd.read_csv(stem.with_name(stem.name + ".csv"), dtype={"session": str}),
+        chosen=pd.DataFrame(summary.get("chosen", [])),
+        samples=resamples.from_file(stem),
+    )
+
+
 def layers_by_steps(per_step: pd.DataFrame, column: str = "raw") -> pd.DataFrame:
     """Return layer × step of a column of `Score.per_step`: the mean over sessions, or per target and metric."""
     keys = [key for key in ("target", "metric") if key in per_step]
@@ -197,6 +231,10 @@ def make_provenance(model, n_steps: int, seed: int, store=None, files: tuple[str
         "data_sha256": {name: store.sha256(name) for name in files} if store is not None else {},
         "versions": package_versions(VERSIONS),
     }
+
+
+def _nan_if_none(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 def _plain(value):

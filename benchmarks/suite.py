@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def list_benchmarks() -> tuple[Benchmark, ...]:
     return BENCHMARKS
 
 
-def load_benchmark(identifier: str, store=None, *, quick: bool = False) -> Benchmark:
+def load_benchmark(identifier: str, store=None, *, quick: bool = False, memory: int | None = None) -> Benchmark:
     """Return a benchmark: ``benchmark(model, n_steps=5, seed=0, progress=None)`` gives a `benchmarks.Score`.
 
     Nothing is read or downloaded before it is called.
@@ -114,6 +115,8 @@ def load_benchmark(identifier: str, store=None, *, quick: bool = False) -> Bench
         A `neurocnnf.datastore.DataStore`; one with its defaults where None.
     quick
         A small subsample of the data: a check, not a result.
+    memory
+        Bytes it may take, if it knows such a bound; its own bound where None.
 
     Raises
     ------
@@ -122,6 +125,7 @@ def load_benchmark(identifier: str, store=None, *, quick: bool = False) -> Bench
     """
     for benchmark in BENCHMARKS:
         if benchmark.identifier == identifier:
-            return replace(benchmark, store=store, quick=quick)
+            bound: dict[str, Any] = {"memory": memory} if memory is not None and hasattr(benchmark, "memory") else {}
+            return replace(benchmark, store=store, quick=quick, **bound)
     known = ", ".join(benchmark.identifier for benchmark in BENCHMARKS)
     raise ValueError(f"benchmark: expected one of {known}, got {identifier!r}. Choose one of those.")
