@@ -1,6 +1,6 @@
 """Every benchmark × model as one table, tested against a control, with the composite of it.
 
-Run ``python -m analysis.suite_summary --in build/scores --models cnnf-x cnn-x --control cnn-x --out build/suite/suite``.
+Run ``python -m analysis.suite_summary --in build/scores --models cnnf-x cnn-x --control cnn-x --out build/suite``.
 """
 
 from __future__ import annotations
