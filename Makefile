@@ -28,8 +28,10 @@ MODEL      := cnnf-cifar-gray
 CONTROL    := cnn-cifar-gray
 SHOWN      := cnnf-mnist
 EVALUATED  := cnnf-mnist cnn-mnist $(MODEL) $(CONTROL)
-BENCHMARKS := cowley2023.V4-ridge kriegeskorte2008.IT-rsa
+BENCHMARKS := cowley2023.V4-ridge kriegeskorte2008.humanIT-rsa
 STUDY      := tang2018
+# What the table of all benchmarks is made of, in its order; the others are tested against CONTROL.
+SUITE      := $(MODEL) $(CONTROL)
 
 # What `make train` makes.
 RECIPES ?= cnnf-mnist cnn-mnist cnnf-cifar-gray cnn-cifar-gray cnnf-digits cnn-digits
@@ -46,12 +48,13 @@ DATA     := $(BUILD)/.data
 # bear no study's name.
 SCORES     := $(foreach m,$(MODEL) $(CONTROL),$(foreach b,$(BENCHMARKS),$(BUILD)/scores/.$(m).$(b)))
 TIMES      := $(BUILD)/times/.$(MODEL).$(STUDY)
+SUITES     := $(foreach m,$(SUITE),$(BUILD)/suite/.$(m))
 EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
 # Measured once, when a checkpoint is shipped: three seeds, of which only the first one's weights are kept.
 CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
 FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times,$(BUILD)/figures/$(f).png)
 
-.PHONY: help figures quick-figures test lint bench train clean FORCE
+.PHONY: help figures quick-figures suite quick-suite test lint bench train clean FORCE
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -64,6 +67,12 @@ figures: $(FIGURES)  ## Draw every figure into build/figures (NEUROCNNF_DATA=fol
 
 quick-figures:  ## Draw every figure from a small subsample into build/quick/figures (a check, not a result)
 	@$(MAKE) --no-print-directory figures BUILD=build/quick QUICK=--quick
+
+suite: $(BUILD)/figures/composite.png  ## Score SUITE's models on every benchmark: one table, and the composite
+	@cat $(BUILD)/suite/suite.md; echo "the table is in $(BUILD)/suite/suite.{csv,md,tex}, the composite in $(BUILD)/figures"
+
+quick-suite:  ## The same from a small subsample into build/quick (a check, not a result)
+	@$(MAKE) --no-print-directory suite BUILD=build/quick QUICK=--quick
 
 test: $(READY)  ## Run the tests
 	@$(PY) -m pytest -q
@@ -116,6 +125,16 @@ $(BUILD)/scores/.$(1).%: $(SCORING) $(DATA) $(READY)
 endef
 $(foreach model,$(MODEL) $(CONTROL),$(eval $(call score_rule,$(model))))
 
+# A benchmark without data is a row that says so; one that fails stops here, after the others.
+define suite_rule
+$(BUILD)/suite/.$(1): $(SCORING) $(DATA) $(READY)
+	$$(call keep,$(RUN) score $(1) --suite --out $(BUILD)/scores $(QUICK))
+endef
+$(foreach model,$(SUITE),$(eval $(call suite_rule,$(model))))
+
+$(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES)
+	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(CONTROL) --out $(basename $@) > /dev/null
+
 $(TIMES): $(TIMING) $(DATA) $(READY)
 	$(call keep,$(RUN) recognition-times $(MODEL) $(STUDY) --control $(CONTROL) --out $(@D)/$(MODEL).$(STUDY) --simulate-missing $(QUICK))
 
@@ -139,3 +158,6 @@ $(BUILD)/figures/neural_scores.png: $(DRAWING) analysis/neural_summary.py $(SCOR
 
 $(BUILD)/figures/recognition_times.png: $(DRAWING) $(TIMES)
 	$(call draw,$$(cat $(TIMES)))
+
+$(BUILD)/figures/composite.png: $(DRAWING) $(BUILD)/suite/suite.csv
+	$(call draw,$(BUILD)/suite/suite)

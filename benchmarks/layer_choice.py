@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks import resamples
 from benchmarks.bootstrap import interval
 from benchmarks.ceilings import NO_RULE, NO_RULE_RSA, RIDGE_RULE
 from benchmarks.score import Score
@@ -168,7 +169,27 @@ def average_sessions(
         chosen=chosen,
         simulated=simulated,
         notes=tuple(notes),
+        samples=_session_samples(results, n_steps, chosen, raw_samples, normalised_samples),
     )
+
+
+def _session_samples(results, n_steps, chosen, raw_samples, normalised_samples) -> pd.DataFrame:
+    """Keep samples of the one number, and of every layer and step: the mean over sessions that have a score there."""
+    parts: dict[resamples.Key, tuple[float, NDArray]] = {}
+    if raw_samples:
+        value = None
+        if normalised_samples:
+            value = float(chosen["normalised"].mean()), np.mean(normalised_samples, axis=0)
+        parts = resamples.one_number(n_steps, (float(chosen["raw"].mean()), np.mean(raw_samples, axis=0)), value)
+    places = {(layer, step): [] for _, layer, step in results}
+    for (_, layer, step), score in results.items():
+        if np.isfinite(score.row["raw"]):
+            places[layer, step].append(score)
+    for (layer, step), scores in places.items():
+        if scores:
+            mean = np.mean([score.raw_samples for score in scores], axis=0)
+            parts["raw", layer, step] = float(np.mean([score.row["raw"] for score in scores])), mean
+    return resamples.tabulate(parts)
 
 
 def _mean_interval(samples: list[NDArray]) -> tuple[float, float]:
@@ -218,6 +239,8 @@ def choose_by_target(
         note = f"value: missing, because {chooser} has no score to choose a layer by"
     else:
         row |= results[scored, metric, choice.layer, n_steps].row
+        if not np.isfinite(row["ceiling"]):
+            note += f"; missing, because there is no ceiling ({row['ceiling_rule']}), so only raw stands"
     place = {"target": scored, "metric": metric, "layer": choice.layer, "chosen_by": chooser, "step": n_steps}
     return Score(
         benchmark=benchmark,
@@ -234,4 +257,20 @@ def choose_by_target(
         chosen=pd.DataFrame([place | row]),
         simulated=simulated,
         notes=(note,),
+        samples=_target_samples(results, (scored, metric), choice.layer, n_steps),
     )
+
+
+def _target_samples(results, target: tuple[str, str], layer: str | None, n_steps: int) -> pd.DataFrame:
+    """Keep samples of the one number, and of every layer and step, for the target and metric that are scored."""
+    parts: dict[resamples.Key, tuple[float, NDArray]] = {}
+    if layer is not None:
+        one = results[*target, layer, n_steps]
+        value = None
+        if np.isfinite(one.row["normalised"]):
+            value = one.row["normalised"], one.samples / one.row["ceiling"]
+        parts = resamples.one_number(n_steps, (one.row["raw"], one.samples), value)
+    for (*of, name, step), one in results.items():
+        if tuple(of) == target and np.isfinite(one.row["raw"]):
+            parts["raw", name, step] = one.row["raw"], one.samples
+    return resamples.tabulate(parts)

@@ -1,4 +1,4 @@
-"""How alike a model's layers and IT are in which images they hold similar, at every step.
+"""How alike a model's layers are to IT, or to people's judgement, in which images they hold similar, at every step.
 
 Raw score of a target, metric, layer and step: the mean over subjects of the similarity between the layer's
 correlation distances and the subject's dissimilarities. Normalised, where there are subjects: divided by the
@@ -30,7 +30,8 @@ from benchmarks.score import Score, make_provenance, used_steps
 from benchmarks.streamed import each_rdm
 from neurocnnf.progress import Progress
 
-SCORED, CHOOSER, METRIC = "human IT", "macaque IT", "spearman"
+HUMAN, MACAQUE, JUDGEMENT = "human IT", "macaque IT", "judgement"
+METRIC = "spearman"
 TARGET_METRICS = ("spearman", "cosine")
 QUICK_RESAMPLES = 200
 
@@ -41,6 +42,7 @@ class Dissimilarities(Protocol):
     stimuli: Any
     macaque_it: Any  # (pair,) or (image, image)
     human_it: Any  # DataArray (subject, session, presentation, presentation_2)
+    judgements: Any  # DataArray (subject, presentation, presentation_2), scale arbitrary per subject
 
 
 @dataclass(frozen=True)
@@ -177,23 +179,49 @@ def compare_layer(distances: Sequence[NDArray], targets: Sequence[Target], n_ima
     return compared
 
 
-def make_targets(data: Dissimilarities, seed: int, n_resamples: int = N_RESAMPLES) -> list[Target]:
-    """Prepare human IT (subjects averaged over their sessions) and macaque IT (no subjects), by both metrics.
+def subjects_of(data: Dissimilarities, name: str) -> NDArray[np.float64]:
+    """Return (subject, pair) of a target; (pair,) where no subjects are known.
 
     Parameters
     ----------
     data
         The study.
+    name
+        "human IT" (sessions averaged), "macaque IT" (one matrix over all neurons, without subjects) or "judgement".
+
+    Raises
+    ------
+    ValueError
+        If there is no such target.
+    """
+    if name == HUMAN:
+        return rsa.condensed(data.human_it.mean("session").transpose("subject", ...).values)
+    if name == MACAQUE:
+        return rsa.condensed(np.asarray(data.macaque_it))
+    if name == JUDGEMENT:
+        return rsa.condensed(data.judgements.transpose("subject", ...).values)
+    raise ValueError(f"target: expected one of {HUMAN}, {MACAQUE}, {JUDGEMENT}, got {name!r}. Choose one.")
+
+
+def make_targets(
+    data: Dissimilarities, names: Sequence[str], seed: int, n_resamples: int = N_RESAMPLES
+) -> list[Target]:
+    """Prepare targets, each by both metrics.
+
+    Parameters
+    ----------
+    data
+        The study.
+    names
+        As in `subjects_of`.
     seed
         Of the resamples, which all targets share.
     n_resamples
         Number of bootstrap resamples.
     """
-    human = rsa.condensed(data.human_it.mean("session").transpose("subject", ...).values)
-    macaque = rsa.condensed(np.asarray(data.macaque_it))
     counts = pair_counts(len(data.stimuli), n_resamples, np.random.default_rng(seed))
-    pairs = ((SCORED, human), (CHOOSER, macaque))
-    return [make_target(name, rdms, metric, counts) for name, rdms in pairs for metric in TARGET_METRICS]
+    subjects = {name: subjects_of(data, name) for name in names}
+    return [make_target(name, rdms, metric, counts) for name, rdms in subjects.items() for metric in TARGET_METRICS]
 
 
 @dataclass(frozen=True)
@@ -208,6 +236,8 @@ class RepresentationalSimilarity:
         Names, or patterns of names, of the files it needs from the data store.
     source
         ``source(store, model, n_steps, seed, each_layer)`` returns `Dissimilarities`.
+    scored, chooser
+        The target that is scored, and another that chooses the layer; see `subjects_of`.
     simulated
         Whether the recordings are simulated.
     store
@@ -223,6 +253,8 @@ class RepresentationalSimilarity:
     identifier: str
     studies: tuple[str, ...]
     source: Callable[..., Dissimilarities]
+    scored: str = HUMAN
+    chooser: str = MACAQUE
     simulated: bool = False
     store: Any = None
     quick: bool = False
@@ -259,14 +291,15 @@ class RepresentationalSimilarity:
         Returns
         -------
         Score
-            `value`: Spearman with human IT at the last step, of the layer that macaque IT chooses.
+            `value`: Spearman with the target that is scored, at the last step, of the layer that the other chooses;
+            missing where the target has no subjects, and so no ceiling.
         """
         n_steps = used_steps(model, n_steps)
         layers = tuple(model.layer_names if layers is None else layers)
         each_layer = self.each_layer or default_each_layer()
         store = open_store(self.studies, self.store)
         data = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
-        targets = make_targets(data, seed, QUICK_RESAMPLES if self.quick else N_RESAMPLES)
+        targets = make_targets(data, (self.scored, self.chooser), seed, QUICK_RESAMPLES if self.quick else N_RESAMPLES)
         results: dict[tuple[str, str, str, int], Comparison] = {}
         recorded = each_rdm(model, data.stimuli, layers, n_steps, each_layer, self.memory)
         for done, (layer, distances) in enumerate(recorded, start=1):
@@ -276,7 +309,7 @@ class RepresentationalSimilarity:
             if progress:
                 progress(f"{model.name}: {self.identifier}", done, len(layers))
         score = choose_by_target(
-            results, (SCORED, CHOOSER, METRIC), self.identifier, model.name, n_steps, self.simulated
+            results, (self.scored, self.chooser, METRIC), self.identifier, model.name, n_steps, self.simulated
         )
         quick = ("quick: few resamples, not a result",) if self.quick else ()
         provenance = make_provenance(model, n_steps, seed, store, files_used(self.studies, store))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks import resamples
 from neurocnnf.stages import package_versions, provenance_path, weights_hash, write_atomically
 
 VERSIONS = ("numpy", "scipy", "pandas", "xarray", "torch", "scikit-learn")
@@ -54,6 +55,9 @@ class Score:
         What a reader has to know.
     provenance
         Seed, steps, hashes of weights and data, versions.
+    samples
+        Bootstrap samples of the one number and of layers and steps, see `benchmarks.resamples`; empty where the
+        benchmark keeps none.
     """
 
     benchmark: str
@@ -71,6 +75,7 @@ class Score:
     simulated: bool = False
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    samples: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def normalised(self) -> float:
@@ -78,14 +83,17 @@ class Score:
         return self.value
 
     def summary(self) -> dict[str, Any]:
-        """Return all but the table, ready for JSON: NaN is None."""
+        """Return all but the tables, ready for JSON: NaN is None."""
         names = ("benchmark", "model", "value", "raw", "ceiling", "ceiling_rule", "interval", "raw_interval")
         names += ("n_used", "n_total", "simulated", "notes", "provenance")
         content = {name: getattr(self, name) for name in names}
-        return _plain({**content, "chosen": self.chosen.to_dict("records")})
+        content |= {"chosen": self.chosen.to_dict("records"), "samples": resamples.columns_as_lists(self.samples)}
+        return _plain(content)
 
     def to_files(self, path_stem: str | Path) -> list[Path]:
-        """Write ``<stem>.csv``, the table by step, and ``<stem>.json``, the rest; never half a file.
+        """Write ``<stem>.csv``, the table by step, ``<stem>.samples.npy`` and ``<stem>.json``, the rest.
+
+        Never half a file; no samples, no file of them.
 
         Parameters
         ----------
@@ -95,13 +103,14 @@ class Score:
         Returns
         -------
         list of Path
-            The two files.
+            The files.
         """
         stem = Path(path_stem)
         table = self.per_step.to_csv(index=False, lineterminator="\n", float_format=SIGNIFICANT)
         text = json.dumps(self.summary(), indent=1, sort_keys=True, allow_nan=False) + "\n"
         return [
             write_atomically(stem.with_name(stem.name + ".csv"), table.encode()),
+            *resamples.to_file(self.samples, stem),
             write_atomically(provenance_path(stem), text.encode()),
         ]
 
@@ -135,6 +144,40 @@ class Score:
             self.table().to_string(float_format="{:.3f}".format, na_rep=MISSING),
         ]
         return "\n".join(lines)
+
+
+def read_score(path_stem: str | Path) -> Score:
+    """Read a score that `Score.to_files` wrote; None in the file is NaN again.
+
+    Parameters
+    ----------
+    path_stem
+        As it was written.
+
+    Raises
+    ------
+    ValueError
+        If the file is no score.
+    """
+    stem = Path(path_stem)
+    summary = json.loads(provenance_path(stem).read_text())
+    names = [one.name for one in fields(Score) if one.name not in ("per_step", "chosen", "samples")]
+    missing = [name for name in names if name not in summary]
+    if missing:
+        raise ValueError(
+            f"{stem.name}.json: expected a score, got none with {', '.join(missing)}. Write it with Score.to_files."
+        )
+    content = {name: summary[name] for name in names}
+    for name in ("value", "raw", "ceiling"):
+        content[name] = _nan_if_none(content[name])
+    for name in ("interval", "raw_interval"):
+        content[name] = tuple(map(_nan_if_none, content[name]))
+    return Score(
+        **{**content, "notes": tuple(content["notes"])},
+        per_step=pd.read_csv(stem.with_name(stem.name + ".csv"), dtype={"session": str}),
+        chosen=pd.DataFrame(summary.get("chosen", [])),
+        samples=resamples.from_file(stem),
+    )
 
 
 def layers_by_steps(per_step: pd.DataFrame, column: str = "raw") -> pd.DataFrame:
@@ -188,6 +231,10 @@ def make_provenance(model, n_steps: int, seed: int, store=None, files: tuple[str
         "data_sha256": {name: store.sha256(name) for name in files} if store is not None else {},
         "versions": package_versions(VERSIONS),
     }
+
+
+def _nan_if_none(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 def _plain(value):

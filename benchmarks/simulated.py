@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.spatial.distance import squareform
 
 from benchmarks.rsa import correlation_rdm
 from neurocnnf.stimuli import Stimuli
@@ -48,7 +49,7 @@ class SimulatedSession:
 
 @dataclass(frozen=True)
 class SimulatedDissimilarities:
-    """Simulated macaque and human dissimilarities; the fields of the recorded ones.
+    """Simulated dissimilarities of a macaque, and of people's brains and judgement; the fields of the recorded ones.
 
     Parameters
     ----------
@@ -58,11 +59,14 @@ class SimulatedDissimilarities:
         (pair,), correlation distance.
     human_it
         (subject, session, presentation, presentation_2).
+    judgements
+        (subject, presentation, presentation_2), on a scale of each subject's own.
     """
 
     stimuli: Stimuli | None
     macaque_it: xr.DataArray
     human_it: xr.DataArray
+    judgements: xr.DataArray
 
 
 def true_place(layer_names: tuple[str, ...], n_steps: int) -> tuple[str, int]:
@@ -144,7 +148,7 @@ def simulated_dissimilarities(
     n_subjects: int = 4,
     n_sessions: int = 2,
 ) -> SimulatedDissimilarities:
-    """Simulate dissimilarities from noisy patterns of a layer at a step: a macaque, and human subjects.
+    """Simulate dissimilarities from noisy patterns of a layer at a step: a macaque, people's brains and judgement.
 
     Parameters
     ----------
@@ -160,7 +164,7 @@ def simulated_dissimilarities(
     stimuli
         What the activations are responses to.
     n_subjects, n_sessions
-        Human subjects, and sessions of each, all with noise of their own.
+        Human subjects, and sessions of each, all with noise of their own; as many subjects judge, once.
 
     Raises
     ------
@@ -173,18 +177,17 @@ def simulated_dissimilarities(
     def measure():
         return correlation_rdm(features + scale * rng.standard_normal(features.shape))
 
-    n = len(features)
     attrs = {"simulated": 1, "layer": layer, "step": step, "units": "1 - Pearson r"}
     macaque = xr.DataArray(measure(), dims=("pair",), attrs=attrs)
-    human = np.zeros((n_subjects, n_sessions, n, n))
-    first, second = np.triu_indices(n, k=1)
-    for subject in range(n_subjects):
-        for session in range(n_sessions):
-            distances = measure()
-            human[subject, session, first, second] = distances
-            human[subject, session, second, first] = distances
-    dims = ("subject", "session", "presentation", "presentation_2")
-    return SimulatedDissimilarities(stimuli, macaque, xr.DataArray(human, dims=dims, attrs=attrs))
+    human = np.stack([[squareform(measure()) for _ in range(n_sessions)] for _ in range(n_subjects)])
+    judged = np.stack([(1 + subject) * squareform(measure()) for subject in range(n_subjects)])
+    pairs = ("presentation", "presentation_2")
+    return SimulatedDissimilarities(
+        stimuli,
+        macaque,
+        xr.DataArray(human, dims=("subject", "session", *pairs), attrs=attrs),
+        xr.DataArray(judged, dims=("subject", *pairs), attrs={**attrs, "units": "arbitrary scale per subject"}),
+    )
 
 
 def digits_stimuli(n_images: int) -> Stimuli:

@@ -1,106 +1,95 @@
-"""The benchmarks there are, one line each."""
+"""The benchmarks there are, one line each; where a study is missing, its simulated twin stands in."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-import numpy as np
-
-from benchmarks import conditions, reaction_times, simulated, soft_labels
+from benchmarks import conditions, reaction_times, recognition_measures, simulated_people, soft_labels, sources
+from benchmarks import timing_sources as timing
 from benchmarks.behaviour import Behaviour
+from benchmarks.it_decoding import ItDecoding
 from benchmarks.neural_predictivity import NeuralPredictivity
 from benchmarks.object_solution_time import compare_solution_times
+from benchmarks.recognition_by_condition import RecognitionByCondition
 from benchmarks.recordings import cifar10h, geirhos, kar2019
-from benchmarks.representational_similarity import RepresentationalSimilarity
+from benchmarks.representational_similarity import HUMAN, JUDGEMENT, MACAQUE, RepresentationalSimilarity
 from benchmarks.simulated_observers import digits_soft_labels, digits_times
+from benchmarks.speed_accuracy import SpeedAccuracy
 
-Benchmark = NeuralPredictivity | RepresentationalSimilarity | Behaviour
+Benchmark = (
+    NeuralPredictivity | RepresentationalSimilarity | Behaviour | RecognitionByCondition | ItDecoding | SpeedAccuracy
+)
 
-COWLEY = (
-    "cowley2023_v4/readme_original.txt",
-    "cowley2023_v4/images_*.zip",
-    "cowley2023_v4/responses_*.npy",
-)
-COWLEY_NEAR = 0.93
-"""Finds the copies in sessions 190925 (300 of 1200 pictures) and 210305 (200 of 400); in others, about 1 %."""
-KRIEGESKORTE = (
-    "kriegeskorte2008_92/Kriegeskorte_Neuron2008_supplementalData.mat",
-    "kriegeskorte2008_92/92_brainRDMs.mat",
-    "kriegeskorte2008_92/92_behavRDMs.mat",
-)
-CIFAR10H = (cifar10h.COUNTS, cifar10h.PICTURES)
-CIFAR10H_RT = (*CIFAR10H, cifar10h.RAW)
-GEIRHOS = (geirhos.TRIALS, geirhos.PICTURES)
-N_IMAGES, N_IMAGES_RSA, N_NEUROIDS = 300, 92, 24
-SIMULATED_SESSIONS = {  # name to animal
-    "simulated-1": "simulated animal A",
-    "simulated-2": "simulated animal A",
-    "simulated-3": "simulated animal B",
+RSA_ROLES = {  # the target that is scored, and the one that chooses the layer
+    "macaqueIT": (MACAQUE, HUMAN),
+    "humanIT": (HUMAN, MACAQUE),
+    "judgement": (JUDGEMENT, HUMAN),
 }
+RECOGNITION = {
+    "accuracy": recognition_measures.accuracy,
+    "rt": recognition_measures.rt,
+    "confusion": recognition_measures.confusion,
+    "masking": recognition_measures.masking,
+}
+CIFAR10H = (cifar10h.COUNTS, cifar10h.PICTURES)
+GEIRHOS = (geirhos.TRIALS, geirhos.PICTURES)
 
-
-def cowley_sessions(store, **_):
-    """Yield (name, session) of Cowley et al. (2023), one session in memory at a time.
-
-    With a folder of studies, the sessions found there. Without one, or where it has none, all the registered
-    ones: a download that broke off must not pass for the whole study.
-    """
-    from benchmarks.recordings import cowley2023
-
-    if store.root is None or not cowley2023.sessions(store):
-        for pattern in COWLEY:
-            for file in store.registered(pattern):
-                store.fetch(file)
-    for name in cowley2023.sessions(store):
-        yield name, cowley2023.load_session(store, name)
-
-
-def kriegeskorte_dissimilarities(store, **_):
-    """Return the images and dissimilarities of Kriegeskorte et al. (2008)."""
-    from benchmarks.recordings import kriegeskorte2008
-
-    return kriegeskorte2008.load(store)
-
-
-def digits_sessions(model, n_steps: int, seed: int, each_layer, **_):
-    """Yield (name, session), simulated from `true_place` of the model while it looks at digits."""
-    stimuli = simulated.digits_stimuli(N_IMAGES)
-    layer, step = simulated.true_place(model.layer_names, n_steps)
-    activations = each_layer(model, stimuli, [layer], n_steps)
-    streams = np.random.default_rng(seed).spawn(len(SIMULATED_SESSIONS))
-    for rng, (name, animal) in zip(streams, SIMULATED_SESSIONS.items(), strict=True):
-        session = simulated.simulated_session(
-            activations, layer, step, N_NEUROIDS, simulated.NOISE, rng, stimuli=stimuli, animal=animal
+STUDIES: tuple[Benchmark, ...] = (
+    *(
+        NeuralPredictivity(
+            f"cowley2023.V4-{metric}", sources.COWLEY, sources.cowley_sessions, near=sources.COWLEY_NEAR, metric=metric
         )
-        yield name, session
-
-
-def digits_dissimilarities(model, n_steps: int, seed: int, each_layer, **_):
-    """Return dissimilarities of 92 digits, simulated from `true_place` of the model."""
-    stimuli = simulated.digits_stimuli(N_IMAGES_RSA)
-    layer, step = simulated.true_place(model.layer_names, n_steps)
-    activations = each_layer(model, stimuli, [layer], n_steps)
-    rng = np.random.default_rng(seed)
-    return simulated.simulated_dissimilarities(activations, layer, step, simulated.NOISE, rng, stimuli=stimuli)
-
-
-BENCHMARKS: tuple[Benchmark, ...] = (
-    NeuralPredictivity("cowley2023.V4-ridge", COWLEY, cowley_sessions, near=COWLEY_NEAR),
-    NeuralPredictivity("cowley2023.V4-pls", COWLEY, cowley_sessions, near=COWLEY_NEAR, metric="pls"),
-    RepresentationalSimilarity("kriegeskorte2008.IT-rsa", KRIEGESKORTE, kriegeskorte_dissimilarities),
+        for metric in ("ridge", "pls")
+    ),
+    *(
+        RepresentationalSimilarity(
+            f"kriegeskorte2008.{what}-rsa", sources.KRIEGESKORTE, sources.kriegeskorte_dissimilarities, *roles
+        )
+        for what, roles in RSA_ROLES.items()
+    ),
+    ItDecoding("zhang2011.IT-decoding", timing.ZHANG, timing.zhang_neurons),
+    *(
+        RecognitionByCondition(f"maniquet2025.{what}", sources.MANIQUET, sources.maniquet_answers, how)
+        for what, how in RECOGNITION.items()
+    ),
+    SpeedAccuracy("kumbhar2021.sat", timing.KUMBHAR, timing.kumbhar_observers),
     Behaviour("cifar10h.soft-labels", CIFAR10H, cifar10h.load, soft_labels.compare_soft_labels),
     Behaviour("cifar10h.entropy", CIFAR10H, cifar10h.load, soft_labels.compare_entropy),
-    Behaviour("cifar10h.rt", CIFAR10H_RT, cifar10h.load_reaction_times, reaction_times.compare_reaction_times),
+    Behaviour(
+        "cifar10h.rt-by-image",
+        (*CIFAR10H, cifar10h.RAW),
+        cifar10h.load_reaction_times,
+        reaction_times.compare_reaction_times,
+    ),
     Behaviour("kar2019.ost", (kar2019.FILE,), kar2019.load, compare_solution_times),
     Behaviour("geirhos.accuracy-by-condition", GEIRHOS, geirhos.load, conditions.compare_accuracy),
     Behaviour("geirhos.rt-by-condition", GEIRHOS, geirhos.load, conditions.compare_times),
-    NeuralPredictivity("simulated.V4-ridge", (), digits_sessions, simulated=True),
-    NeuralPredictivity("simulated.V4-pls", (), digits_sessions, simulated=True, metric="pls"),
-    RepresentationalSimilarity("simulated.IT-rsa", (), digits_dissimilarities, simulated=True),
+)
+SIMULATED: tuple[Benchmark, ...] = (
+    *(
+        NeuralPredictivity(f"simulated.V4-{metric}", (), sources.digits_sessions, simulated=True, metric=metric)
+        for metric in ("ridge", "pls")
+    ),
+    *(
+        RepresentationalSimilarity(
+            f"simulated.{what}-rsa", (), sources.digits_dissimilarities, *roles, simulated=True
+        )
+        for what, roles in RSA_ROLES.items()
+    ),
+    ItDecoding("simulated.IT-decoding", (), timing.digits_neurons, simulated=True),
+    *(
+        RecognitionByCondition(
+            f"simulated.{what}", (), sources.digits_people, how, simulated_people.CONTROL, simulated=True
+        )
+        for what, how in RECOGNITION.items()
+    ),
+    SpeedAccuracy("simulated.sat", (), timing.digits_observers, simulated=True),
     Behaviour("simulated.soft-labels", (), digits_soft_labels, soft_labels.compare_soft_labels, True),
     Behaviour("simulated.entropy", (), digits_soft_labels, soft_labels.compare_entropy, True),
-    Behaviour("simulated.rt", (), digits_times, reaction_times.compare_reaction_times, True),
+    Behaviour("simulated.rt-by-image", (), digits_times, reaction_times.compare_reaction_times, True),
 )
+BENCHMARKS = STUDIES + SIMULATED
 
 
 def list_benchmarks() -> tuple[Benchmark, ...]:
@@ -108,7 +97,7 @@ def list_benchmarks() -> tuple[Benchmark, ...]:
     return BENCHMARKS
 
 
-def load_benchmark(identifier: str, store=None, *, quick: bool = False) -> Benchmark:
+def load_benchmark(identifier: str, store=None, *, quick: bool = False, memory: int | None = None) -> Benchmark:
     """Return a benchmark: ``benchmark(model, n_steps=5, seed=0, progress=None)`` gives a `benchmarks.Score`.
 
     Nothing is read or downloaded before it is called.
@@ -121,6 +110,8 @@ def load_benchmark(identifier: str, store=None, *, quick: bool = False) -> Bench
         A `neurocnnf.datastore.DataStore`; one with its defaults where None.
     quick
         A small subsample of the data: a check, not a result.
+    memory
+        Bytes it may take, if it knows such a bound; its own bound where None.
 
     Raises
     ------
@@ -129,6 +120,7 @@ def load_benchmark(identifier: str, store=None, *, quick: bool = False) -> Bench
     """
     for benchmark in BENCHMARKS:
         if benchmark.identifier == identifier:
-            return replace(benchmark, store=store, quick=quick)
+            bound: dict[str, Any] = {"memory": memory} if memory is not None and hasattr(benchmark, "memory") else {}
+            return replace(benchmark, store=store, quick=quick, **bound)
     known = ", ".join(benchmark.identifier for benchmark in BENCHMARKS)
     raise ValueError(f"benchmark: expected one of {known}, got {identifier!r}. Choose one of those.")

@@ -38,6 +38,7 @@ brain, and do not say which is the better model of it."""
 PER_STEP = ["layer", "step", "raw", "ceiling", "ceiling_rule", "n_used", "n_total", "simulated"]
 BY_TARGET = ["target", "metric", "raw_low", "raw_high"]
 KINDS = {"cnnf": (CNNF, "o"), "cnn": (CONTROL, "D")}
+REGIONS = {"humanIT": "human IT", "macaqueIT": "macaque IT"}
 METHODS = {"ridge": "ridge predictivity", "rsa": "representational similarity"}
 MISSING, NONE = "missing", "none: "
 ROW_MM, FIXED_MM, TALLER, PLOTTED = 47.0, 18.0, 1.2, 0.62
@@ -171,7 +172,7 @@ def names(benchmark: str) -> tuple[str, str, str]:
     """Split an identifier, ``<study>.<region>-<metric>``, into study, region and method, in words."""
     study, _, what = benchmark.partition(".")
     region, _, method = what.rpartition("-")
-    return study, region, METHODS.get(method, method)
+    return study, REGIONS.get(region, region), METHODS.get(method, method)
 
 
 def _numbers(axes: Axes, numbers: pd.DataFrame) -> None:

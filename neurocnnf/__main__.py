@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from typer.core import TyperGroup
 
-from neurocnnf.stages import package_versions, provenance_path, run_stage, source_hash, weights_hash, write_atomically
+from neurocnnf.display import progress_bar, say, show, show_csv, show_score, show_suite
+from neurocnnf.stage_inputs import file_hashes, parse_bytes, stage_inputs, steps_taken
+from neurocnnf.stages import provenance_path, run_stage, write_atomically
 
-VERSIONS = ("torch", "numpy", "scipy", "pandas", "xarray", "scikit-learn", "statsmodels")
 SIMULATED = (
     "handwritten digits and simulated recordings are used instead. For the real study, set NEUROCNNF_DATA to "
     "the folder that holds it, or connect to a network, and run again."
 )
-QUICK_STEPS, QUICK_IMAGES = 2, 100
+QUICK_IMAGES = 100
 
 Model = Annotated[str, typer.Argument(help="Name of a model (see: neurocnnf list), or a checkpoint's path.")]
 Out = Annotated[Path | None, typer.Option(help="Where the results go.")]
@@ -47,7 +43,7 @@ class OneLineErrors(TyperGroup):
             data_error = getattr(sys.modules.get("neurocnnf.datastore"), "DataError", ValueError)
             if ctx.params.get("debug") or not isinstance(error, ValueError | data_error):
                 raise
-            _say("[red]error:[/]", error)
+            say("[red]error:[/]", error)
             raise typer.Exit(1) from None
 
 
@@ -77,8 +73,8 @@ def list_():
     def data(benchmark) -> str:
         return "simulated" if benchmark.simulated else "here" if benchmark.available(store) else "no data here"
 
-    _show("Models", ["model"], [[name] for name in list_models()])
-    _show("Benchmarks", ["benchmark", "data"], [[each.identifier, data(each)] for each in list_benchmarks()])
+    show("Models", ["model"], [[name] for name in list_models()])
+    show("Benchmarks", ["benchmark", "data"], [[each.identifier, data(each)] for each in list_benchmarks()])
 
 
 @app.command()
@@ -93,9 +89,9 @@ def fetch(
         table = inventory(DataStore()).drop(columns=["study", "citation"])
         table = table[[fnmatchcase(name, pattern) for name in table["file"]]]
     else:
-        with _progress() as progress:
+        with progress_bar() as progress:
             table = fetch_all(DataStore(), pattern, progress)
-    _show("Files", list(table.columns), table.astype(str).to_numpy().tolist())
+    show("Files", list(table.columns), table.astype(str).to_numpy().tolist())
     if not list_ and not table["state"].isin(["here", "cached"]).all():
         raise typer.Exit(1)
 
@@ -119,7 +115,7 @@ def train(
         torch.set_num_threads(threads)
     for name in () if resume else ("state.pt", "log.csv", "run.txt"):  # the feedforward part shared with others stays
         (out / name).unlink(missing_ok=True)
-    with _progress() as progress:
+    with progress_bar() as progress:
         run(recipe, seed, out, compiled=compile_, progress=progress)
     typer.echo(out)
 
@@ -140,7 +136,7 @@ def ship(
 
     if threads:
         torch.set_num_threads(threads)
-    with _progress() as progress:
+    with progress_bar() as progress:
         path = run(recipe, runs, folder=out or SHIPPED, compiled=compile_, progress=progress)
     typer.echo(path)
 
@@ -161,55 +157,73 @@ def evaluate(
     out = _place(out, quick, "accuracy", model, ".csv")
     net = load_model(model)
     data = net.card["data"]
-    n = _steps(net, n_steps, quick)
+    n = steps_taken(net, n_steps, quick)
     few: dict[str, Any] = {"n_clean": QUICK_IMAGES, "n_degraded": QUICK_IMAGES} if quick else {}
 
     def write() -> list[Path]:
-        with _progress() as progress:
+        with progress_bar() as progress:
             table = evaluate_on(net, data, n, seed=seed, progress=progress, **few)
         return [write_atomically(out, table.to_csv(index=False, lineterminator="\n").encode())]
 
     sha256 = training_set_provenance(data)["sha256"]
-    run_stage(out, _inputs("evaluate", sha256, n, seed, quick, net), write)
-    _show_csv(f"Accuracy by step: {model}", out)
+    run_stage(out, stage_inputs("evaluate", sha256, {"n_steps": n, "seed": seed, "quick": quick}, [net]), write)
+    show_csv(f"Accuracy by step: {model}", out)
     typer.echo(out)
 
 
 @app.command()
 def score(
     model: Model,
-    benchmark: Annotated[str, typer.Argument(help="Identifier of a benchmark (see: neurocnnf list).")],
+    benchmark: Annotated[str | None, typer.Argument(help="Identifier of a benchmark (see: neurocnnf list).")] = None,
+    suite: Annotated[bool, typer.Option("--suite", help="Every benchmark that has data, in one table.")] = False,
     n_steps: Steps = 5,
     seed: Seed = 0,
-    out: Out = None,
+    out: Annotated[Path | None, typer.Option(help="Where the results go; with --suite, a folder.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, with --suite; the scores are the same.")] = 1,
+    memory: Annotated[str | None, typer.Option(help="What a benchmark may take, e.g. 4GB.")] = None,
     simulate: Simulate = False,
     quick: Quick = False,
 ):
-    """Score a model against a benchmark, for every layer and step; prints the path of the results last."""
-    from benchmarks import load_benchmark
-    from neurocnnf import load_model
-    from neurocnnf.datastore import DataStore
+    """Score a model against a benchmark, or all, for every layer and step; prints the path of the results last."""
+    from benchmarks.run_suite import Settings
 
-    store, options = DataStore(), {"quick": True} if quick else {}
-
-    def run(name: str, identifier: str, stem: Path) -> None:
-        net, scored = load_model(name), load_benchmark(identifier, store=store, **options)
-        n = _steps(net, n_steps, quick)
-
-        def write() -> list[Path]:
-            with _progress() as progress:
-                found = scored(net, n_steps=n, seed=seed, progress=progress)
-            return found.to_files(stem)
-
-        data = _hashes(store, scored.studies)
-        run_stage(stem, _inputs(f"score {identifier}", data, n, seed, quick, net), write)
-        _show_score(stem)
-        typer.echo(stem)
-
+    if suite == (benchmark is not None):
+        raise ValueError(f"score: expected a benchmark or --suite, got {'both' if suite else 'neither'}. Give one.")
+    settings = Settings(n_steps, seed, quick, parse_bytes(memory) if memory else None)
+    if benchmark is None:
+        return _score_suite(model, out or _place(None, quick, "scores", "", ""), settings, workers)
     stem = _place(out, quick, "scores", model, f".{benchmark}")
     digits, simulated = _digits(model), f"simulated.{benchmark.split('.', 1)[-1]}"
     instead = digits, simulated, stem.with_name(f"{digits}.{simulated}")
-    _or_instead(run, (model, benchmark, stem), instead, simulate)
+    _or_instead(partial(_score_one, settings), (model, benchmark, stem), instead, simulate)
+
+
+def _score_one(settings, name: str, identifier: str, stem: Path) -> None:
+    """Score, show, and print the path."""
+    import pandas as pd
+
+    from benchmarks.run_suite import score_stage
+    from benchmarks.score import layers_by_steps
+
+    with progress_bar() as progress:
+        score_stage(name, identifier, stem, settings, progress)
+    table = pd.read_csv(stem.with_name(stem.name + ".csv"))
+    show_score(json.loads(provenance_path(stem).read_text()), layers_by_steps(table))
+    typer.echo(stem)
+
+
+def _score_suite(model: str, folder: Path, settings, workers: int) -> None:
+    """Score against all real studies, show one table, and print the folder; exit with 1 where one failed."""
+    from benchmarks import list_benchmarks
+    from benchmarks.run_suite import FAILED, run_suite
+
+    identifiers = [one.identifier for one in list_benchmarks() if not one.simulated]
+    with progress_bar() as progress:
+        rows = run_suite(model, identifiers, folder, settings, workers, progress)
+    show_suite(model, rows)
+    typer.echo(folder)
+    if any(row["state"] == FAILED for row in rows):
+        raise typer.Exit(1)
 
 
 @app.command("recognition-times")
@@ -235,19 +249,20 @@ def recognition_times(
 
     def run(name: str, control_name: str, data: str, stem: Path) -> None:
         nets = load_model(name), load_model(control_name)
-        n = _steps(nets[0], n_steps, quick)
+        n = steps_taken(nets[0], n_steps, quick)
         function: Any = times.recognition_times_simulated
         sha256: dict[str, str] = {}
         if data != "simulated":
-            function, sha256 = partial(times.recognition_times, store=store), _hashes(store, times.STUDY_FILES)
+            function, sha256 = partial(times.recognition_times, store=store), file_hashes(store, times.STUDY_FILES)
 
         def write() -> list[Path]:
-            with _progress() as progress:
+            with progress_bar() as progress:
                 found = function(*nets, n_steps=n, seed=seed, progress=progress, **settings)
             return found.to_files(stem)
 
-        run_stage(stem, _inputs(f"recognition-times {data}", sha256, n, seed, quick, *nets), write)
-        _show_csv(f"{name} and {control_name} on {data}", stem.with_name(stem.name + ".statistics.csv"))
+        asked = {"n_steps": n, "seed": seed, "quick": quick}
+        run_stage(stem, stage_inputs(f"recognition-times {data}", sha256, asked, nets), write)
+        show_csv(f"{name} and {control_name} on {data}", stem.with_name(stem.name + ".statistics.csv"))
         typer.echo(stem)
 
     stem = _place(out, quick, "times", model, f".{study}")
@@ -261,29 +276,6 @@ def _digits(model: str) -> str:
     return Path(model).stem.split("-")[0] + "-digits"
 
 
-def _steps(model, n_steps: int, quick: bool) -> int:
-    """Return the steps a model is unrolled for; a feedforward one takes none."""
-    return min(n_steps, QUICK_STEPS if quick else n_steps) if model.recurrent else 0
-
-
-def _hashes(store, patterns: Iterable[str]) -> dict[str, str]:
-    """Give file -> SHA-256 for the files that names or patterns stand for, fetching those that are not at hand."""
-    names: set[str] = set()
-    for pattern in patterns:
-        here = store.glob(pattern) if store.root is not None else []
-        names.update(here or store.registered(pattern))
-    return {name: store.sha256(name) for name in sorted(names)}
-
-
-def _inputs(command: str, data: Mapping[str, str], n_steps: int, seed: int, quick: bool, *models) -> dict[str, str]:
-    """Name all that a stage's outputs depend on."""
-    root = Path(__file__).resolve().parents[1]
-    inputs = {"command": command, "n_steps": str(n_steps), "seed": str(seed), "quick": str(quick)}
-    inputs["source"] = source_hash(root / package for package in ("neurocnnf", "benchmarks", "analysis"))
-    inputs |= {f"checkpoint:{model.name}": weights_hash(model) for model in models}
-    return inputs | {f"data:{name}": sha256 for name, sha256 in data.items()} | package_versions(VERSIONS)
-
-
 def _or_instead(run: Callable, asked: tuple, instead: tuple, simulate: bool) -> None:
     """Run what was asked for; where its study is missing and `simulate`, say so and run `instead`."""
     from neurocnnf.datastore import DataMissing
@@ -293,8 +285,8 @@ def _or_instead(run: Callable, asked: tuple, instead: tuple, simulate: bool) -> 
     except DataMissing as missing:
         if not simulate:
             raise
-        _say("[yellow]missing:[/]", missing)
-        _say("[yellow]simulated:[/]", SIMULATED)
+        say("[yellow]missing:[/]", missing)
+        say("[yellow]simulated:[/]", SIMULATED)
         run(*instead)
 
 
@@ -302,67 +294,6 @@ def _place(out: Path | None, quick: bool, kind: str, model: str, ending: str) ->
     """Give `out`, or the usual place of such a result."""
     name = (Path(model).stem if "/" in model else model) + ending
     return out or Path("build/quick" if quick else "build") / kind / name
-
-
-def _say(label: str, what: object) -> None:
-    """Print one line on stderr, however many lines the text has."""
-    line = f"{label} {escape(' '.join(str(what).split()))}"
-    Console(stderr=True).print(line, soft_wrap=True, highlight=False)
-
-
-def _show(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table on stdout."""
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    # Piped output has no width of its own; the default of 80 would cut names in the middle.
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(title, highlight=False)
-    console.print(table)
-
-
-def _show_score(stem: Path) -> None:
-    """Print the one number with its ceiling, and raw scores by layer and step."""
-    import pandas as pd
-
-    from benchmarks.score import MISSING, layers_by_steps
-
-    summary = json.loads(provenance_path(stem).read_text())
-    table = layers_by_steps(pd.read_csv(stem.with_name(stem.name + ".csv"))).reset_index()
-    label = "simulated recordings, " if summary["simulated"] else ""
-    title = f"{summary['model']} on {summary['benchmark']} ({label}raw, by layer and step)"
-    rows = [["" if pd.isna(x) else f"{x:.3f}" if isinstance(x, float) else str(x) for x in row] for row in table.values]
-    _show(title, [str(column) for column in table.columns], rows)
-    for name, interval in (("value", "interval"), ("raw", "raw_interval"), ("ceiling", None)):
-        low_high = [f"{x:.3f}" for x in summary[interval] if x is not None] if interval else []
-        number = MISSING if summary[name] is None else f"{summary[name]:.3f}"
-        typer.echo(f"{name:8} {number} {' to '.join(low_high)}".rstrip())
-    typer.echo(f"n        {summary['n_used']} / {summary['n_total']}; normalised by: {summary['ceiling_rule']}")
-
-
-def _show_csv(title: str, path: Path, n_rows: int = 40) -> None:
-    """Print the first rows of a tidy result."""
-    import pandas as pd
-
-    table = pd.read_csv(path)
-    shown = table.head(n_rows).round(3).astype(str)
-    note = f" ({len(table) - len(shown)} more rows in the file)" if len(table) > len(shown) else ""
-    _show(title + note, list(shown.columns), shown.to_numpy().tolist())
-
-
-@contextmanager
-def _progress() -> Iterator:
-    """Give a function (what, done, total) that draws on stderr."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks: dict = {}
-
-        def advance(what: str, done: float, total: float) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield advance
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ class UnrolledModel(nn.Module):
         """
 
     def project(self, reconstruction: Tensor, images: Tensor) -> Tensor:
-        """Carry a reconstruction (image, ...) down to the pixels; of a model that reconstructs those, it is the same."""
+        """Carry a reconstruction (image, ...) down to the pixels; the same, of a model that reconstructs those."""
         return reconstruction
 
     def check_layers(self, layers) -> tuple[str, ...]:

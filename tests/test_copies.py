@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from benchmarks.copies import copy_groups, merge_copies
-from benchmarks.suite import COWLEY_NEAR
+from benchmarks.sources import COWLEY_NEAR
 from neurocnnf.stimuli import Stimuli
 
 

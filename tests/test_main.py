@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-import benchmarks.score  # noqa: F401, before what it belongs to is replaced
+# Before what they belong to is replaced.
+import benchmarks.run_suite
+import benchmarks.score  # noqa: F401
 from neurocnnf.__main__ import app
 
 COMMANDS = ["list", "fetch", "train", "ship", "evaluate", "score", "recognition-times"]
@@ -44,7 +46,7 @@ def test_every_command_explains_itself(command):
 def test_list_names_the_shipped_models_and_the_benchmarks():
     result = run("list")
     assert result.exit_code == 0, result.output
-    for name in ("cnnf-mnist", "cnn-cifar-gray", "cowley2023.V4-ridge", "kriegeskorte2008.IT-rsa"):
+    for name in ("cnnf-mnist", "cnn-cifar-gray", "cowley2023.V4-ridge", "kriegeskorte2008.judgement-rsa"):
         assert name in result.stdout
 
 
@@ -71,6 +73,10 @@ def test_an_unknown_benchmark_is_one_clear_line():
 
 class Missing(RuntimeError):
     """Stands in for both DataError and DataMissing."""
+
+    @property
+    def name(self):
+        return str(self).partition(":")[0]
 
 
 class Net:
@@ -104,10 +110,16 @@ class Parts:
         def benchmark(model, n_steps, seed, progress):
             self.calls.append(("score", model.name, identifier, n_steps, seed, options))
             self.need(identifier)
+            if identifier.startswith("odd"):
+                raise KeyError("a fault of its own")
             return Scored(model.name, identifier)
 
         benchmark.studies = ("study/a",)
         return benchmark
+
+    def list_benchmarks(self):
+        names = ("a.V4-ridge", "b.IT-rsa", "odd.V4-ridge", "simulated.V4-ridge")
+        return [SimpleNamespace(identifier=name, simulated=name.startswith("simulated")) for name in names]
 
     def evaluate_on(self, model, data, n_steps, *, seed, progress, **few):
         self.calls.append(("evaluate", model.name, n_steps))
@@ -187,7 +199,7 @@ def parts(monkeypatch, tmp_path):
         "neurocnnf.images": {"training_set_provenance": lambda data: {"sha256": {"mnist/a": "hash"}}},
         "neurocnnf.evaluate": {"evaluate_on": parts.evaluate_on},
         "neurocnnf.train": {"train": parts.train},
-        "benchmarks": {"load_benchmark": parts.load_benchmark},
+        "benchmarks": {"load_benchmark": parts.load_benchmark, "list_benchmarks": parts.list_benchmarks},
         "analysis": {"recognition_time": parts},
     }
     for name, members in modules.items():
@@ -230,6 +242,45 @@ def test_quick_asks_for_less_and_writes_elsewhere(parts):
     run("score", "cnnf-mnist", "cowley2023.V4-ridge", "--quick")
     assert parts.calls == [("score", "cnnf-mnist", "cowley2023.V4-ridge", 2, 0, {"quick": True})]
     assert (parts.folder / "build/quick/scores/cnnf-mnist.cowley2023.V4-ridge.csv").is_file()
+
+
+def test_the_suite_is_one_table_and_what_has_no_data_or_fails_stops_nothing(parts):
+    parts.missing.add("a.V4-ridge")
+    result = run("score", "cnnf-mnist", "--suite")
+    assert result.exit_code == 1
+    assert [call[2] for call in parts.calls] == ["a.V4-ridge", "b.IT-rsa", "odd.V4-ridge"]
+    lines = {line.split("│")[1].strip(): line for line in result.stdout.splitlines() if line.startswith("│")}
+    assert set(lines) == {"a.V4-ridge", "b.IT-rsa", "odd.V4-ridge"}
+    assert "no data here: a.V4-ridge is missing" in lines["a.V4-ridge"]
+    assert "0.500" in lines["b.IT-rsa"]
+    assert "3/4" in lines["b.IT-rsa"]
+    assert "failed: KeyError: 'a fault of its own'" in lines["odd.V4-ridge"]
+    assert result.stdout.splitlines()[-1] == "build/scores"
+    assert (parts.folder / "build/scores/cnnf-mnist.b.IT-rsa.json").is_file()
+
+
+def test_a_suite_goes_on_where_it_stopped(parts):
+    parts.missing.add("b.IT-rsa")
+    run("score", "cnnf-mnist", "--suite", "--out", "here")
+    parts.missing.clear()
+    result = run("score", "cnnf-mnist", "--suite", "--out", "here")
+    assert result.exit_code == 1  # the one with a fault of its own still has it
+    asked = [call[2] for call in parts.calls]
+    assert asked.count("a.V4-ridge") == 1
+    assert asked.count("b.IT-rsa") == 2
+
+
+def test_memory_is_passed_on_in_bytes(parts):
+    run("score", "cnnf-mnist", "a.V4-ridge", "--memory", "4GB")
+    assert parts.calls[0][-1] == {"memory": 4_000_000_000}
+    assert "memory: expected an amount such as 4GB" in error_line(
+        run("score", "cnnf-mnist", "a.V4-ridge", "--memory", "lots")
+    )
+
+
+@pytest.mark.parametrize(("asked", "got"), [([], "neither"), (["a.V4-ridge", "--suite"], "both")])
+def test_a_score_is_of_one_benchmark_or_of_all(parts, asked, got):
+    assert f"expected a benchmark or --suite, got {got}" in error_line(run("score", "cnnf-mnist", *asked))
 
 
 def test_a_missing_study_is_an_error_unless_simulation_is_asked_for(parts):

@@ -120,9 +120,9 @@ def test_an_archive_without_the_table_is_refused(study):
 
 def test_the_users_own_copy_switches_the_reaction_times_on(study):
     store = study.write()
-    assert load_benchmark("cifar10h.rt", store).available()
+    assert load_benchmark("cifar10h.rt-by-image", store).available()
     (study.root / cifar10h.RAW).unlink()
-    assert not load_benchmark("cifar10h.rt", store).available()
+    assert not load_benchmark("cifar10h.rt-by-image", store).available()
     assert load_benchmark("cifar10h.entropy", store).available()
 
 

@@ -69,8 +69,10 @@ def dissimilarities_from(layer, step, noise=0.4, shuffled=False):
     return lambda **_: made
 
 
-def score(source, model=None, **options):
-    benchmark = RepresentationalSimilarity("simulated.test-rsa", (), source, simulated=True, each_layer=each_layer)
+def score(source, model=None, roles=("human IT", "macaque IT"), **options):
+    benchmark = RepresentationalSimilarity(
+        "simulated.test-rsa", (), source, *roles, simulated=True, each_layer=each_layer
+    )
     return benchmark(model or RandomFeatures(), n_steps=N_STEPS, **options)
 
 
@@ -96,6 +98,38 @@ def test_the_number_is_human_it_with_the_layer_that_macaque_it_chose():
     assert row["ceiling_lower"] < row["ceiling"]
     assert row["n_subjects"] == 4
     assert "macaque IT" in found.notes[0]
+
+
+def test_judgement_is_scored_with_the_layer_that_human_it_chose_whatever_scale_a_subject_used():
+    found = score(dissimilarities_from("high", N_STEPS), roles=("judgement", "human IT"))
+    assert set(found.per_step["target"]) == {"judgement", "human IT"}
+    assert found.chosen[["layer", "chosen_by"]].values.tolist() == [["high", "human IT"]]
+    assert found.value > 0.9
+
+
+def test_without_subjects_the_value_is_missing_and_the_note_says_why():
+    found = score(dissimilarities_from("high", N_STEPS), roles=("macaque IT", "human IT"))
+    assert np.isnan([found.value, found.ceiling, *found.interval]).all()
+    assert found.raw_interval[0] < found.raw < found.raw_interval[1]
+    assert "no ceiling (none: no subjects), so only raw stands" in found.notes[0]
+    assert {quantity for quantity, _, _ in found.samples} == {"raw"}
+
+
+def test_samples_are_those_the_intervals_came_from_and_pair_between_models():
+    source = dissimilarities_from("high", N_STEPS)
+    found, other = score(source), score(source, RandomFeatures(name="other"))
+    row = found.per_step.set_index(["target", "metric", "layer", "step"]).loc["human IT", "spearman", "low", 2]
+    column = found.samples["raw", "low", 2].to_numpy(float)
+    assert column[0] == pytest.approx(row["raw"], rel=1e-6)
+    np.testing.assert_allclose(np.quantile(column[1:], [0.025, 0.975]), row[["raw_low", "raw_high"]].astype(float))
+    assert found.samples["value", "", N_STEPS][0] == pytest.approx(found.value, rel=1e-6)
+    np.testing.assert_allclose(np.quantile(found.samples["value", "", N_STEPS][1:], 0.975), found.interval[1])
+    pd.testing.assert_frame_equal(found.samples, other.samples)
+
+
+def test_an_unknown_target_is_refused():
+    with pytest.raises(ValueError, match="target: expected one of human IT, macaque IT, judgement, got 'V4'"):
+        score(dissimilarities_from("high", N_STEPS), roles=("V4", "human IT"))
 
 
 def test_macaque_it_has_no_subjects_and_therefore_no_ceiling():
@@ -170,14 +204,18 @@ def test_targets_average_a_subjects_sessions_and_take_square_or_condensed_matric
     dims = ("subject", "session", "presentation", "presentation_2")
     macaque = rng.random(66)
     for macaque_it in (macaque, squareform(macaque)):
-        data = SimulatedDissimilarities(range(12), xr.DataArray(macaque_it), xr.DataArray(human, dims=dims))
-        targets = make_targets(data, seed=0, n_resamples=10)
+        judged = xr.DataArray(human[:, 1], dims=[dim for dim in dims if dim != "session"])
+        data = SimulatedDissimilarities(range(12), xr.DataArray(macaque_it), xr.DataArray(human, dims=dims), judged)
+        targets = make_targets(data, ("human IT", "macaque IT", "judgement"), seed=0, n_resamples=10)
         assert [(t.name, t.metric, len(t.subjects)) for t in targets] == [
             ("human IT", "spearman", 3),
             ("human IT", "cosine", 3),
             ("macaque IT", "spearman", 1),
             ("macaque IT", "cosine", 1),
+            ("judgement", "spearman", 3),
+            ("judgement", "cosine", 3),
         ]
+        np.testing.assert_allclose(targets[4].subjects[2], squareform(human[2, 1]))
         np.testing.assert_allclose(targets[0].subjects[1], squareform(human[1].mean(axis=0)))
         np.testing.assert_allclose(targets[2].subjects[0], macaque)
 

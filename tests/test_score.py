@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import Score
-from benchmarks.score import make_provenance, number, used_steps
+from benchmarks.resamples import one_number, tabulate
+from benchmarks.score import make_provenance, number, read_score, used_steps
 
 NAN = float("nan")
 
@@ -58,6 +59,23 @@ def test_files_hold_the_table_and_the_rest_and_dots_in_the_name_are_kept(tmp_pat
     assert content["simulated"] is True
     assert content["provenance"]["seed"] == 0
     assert sorted(path.name for path in stem.parent.iterdir()) == [path.name for path in paths]
+
+
+def test_a_score_survives_its_files(tmp_path):
+    samples = tabulate(one_number(0, (1 / 3, np.linspace(0.2, 0.4, 5))))
+    score = make_score(samples=samples)
+    assert [path.name for path in score.to_files(tmp_path / "a.b")] == ["a.b.csv", "a.b.samples.npy", "a.b.json"]
+    again = read_score(tmp_path / "a.b")
+    pd.testing.assert_frame_equal(again.samples, samples)
+    pd.testing.assert_frame_equal(again.per_step, score.per_step, rtol=1e-9)
+    assert again.summary() == score.summary()
+    assert np.isnan([again.value, *again.interval, again.ceiling]).all()
+
+
+def test_another_note_is_no_score(tmp_path):
+    (tmp_path / "x.json").write_text('{"benchmark": "b"}')
+    with pytest.raises(ValueError, match=r"x\.json: expected a score, got none with model, value"):
+        read_score(tmp_path / "x")
 
 
 def test_the_same_score_gives_the_same_bytes(tmp_path):

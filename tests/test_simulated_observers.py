@@ -20,7 +20,7 @@ def each_layer(model, stimuli, layers, n_steps):
     return {layer: np.stack([(2 * np.eye(10)[labels] + 1.5 * o) for o in own]).astype(np.float32) for layer in layers}
 
 
-@pytest.mark.parametrize("identifier", ["simulated.soft-labels", "simulated.entropy", "simulated.rt"])
+@pytest.mark.parametrize("identifier", ["simulated.soft-labels", "simulated.entropy", "simulated.rt-by-image"])
 def test_the_step_that_made_the_observers_is_found(identifier):
     score = replace(load_benchmark(identifier, quick=True), each_layer=each_layer)(Model(), n_steps=3)
     own = score.per_step[score.per_step["metric"] == score.per_step["metric"].iloc[0]].set_index("step")

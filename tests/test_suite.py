@@ -5,8 +5,11 @@ import pytest
 
 from benchmarks import list_benchmarks, load_benchmark, suite
 from benchmarks.simulated import true_place
+from neurocnnf import load_model
 from neurocnnf.datastore import DataMissing, DataStore
 
+SIMULATED = [one.identifier for one in list_benchmarks() if one.simulated]
+NEURAL = [name for name in SIMULATED if "V4" in name or "rsa" in name]
 LAYERS = ("one", "two", "three")
 
 
@@ -30,18 +33,15 @@ def test_identifiers_are_unique_and_every_one_can_be_loaded():
     identifiers = [benchmark.identifier for benchmark in list_benchmarks()]
     assert identifiers == [
         "cowley2023.V4-ridge",
-        "kriegeskorte2008.IT-rsa",
-        "cifar10h.soft-labels",
-        "cifar10h.entropy",
-        "cifar10h.rt",
+        "cowley2023.V4-pls",
+        *(f"kriegeskorte2008.{what}-rsa" for what in ("macaqueIT", "humanIT", "judgement")),
+        "zhang2011.IT-decoding",
+        *(f"maniquet2025.{what}" for what in ("accuracy", "rt", "confusion", "masking")),
+        "kumbhar2021.sat",
+        *(f"cifar10h.{what}" for what in ("soft-labels", "entropy", "rt-by-image")),
         "kar2019.ost",
-        "geirhos.accuracy-by-condition",
-        "geirhos.rt-by-condition",
-        "simulated.V4-ridge",
-        "simulated.IT-rsa",
-        "simulated.soft-labels",
-        "simulated.entropy",
-        "simulated.rt",
+        *(f"geirhos.{what}-by-condition" for what in ("accuracy", "rt")),
+        *SIMULATED,
     ]
     for identifier in identifiers:
         assert load_benchmark(identifier).identifier == identifier
@@ -55,19 +55,19 @@ def test_what_is_simulated_is_named_so_and_needs_no_file():
 
 
 def test_an_unknown_benchmark_is_refused_with_the_known_ones_named():
-    with pytest.raises(ValueError, match=r"expected one of cowley2023\.V4-ridge, .*got 'cowley2023\.V4-pls'"):
-        load_benchmark("cowley2023.V4-pls")
+    with pytest.raises(ValueError, match=r"expected one of cowley2023\.V4-ridge, .*got 'cowley2023\.V1-pls'"):
+        load_benchmark("cowley2023.V1-pls")
 
 
 def test_loading_sets_store_and_quick(tmp_path):
     store = DataStore(tmp_path)
-    benchmark = load_benchmark("kriegeskorte2008.IT-rsa", store, quick=True)
+    benchmark = load_benchmark("kriegeskorte2008.humanIT-rsa", store, quick=True)
     assert benchmark.store is store
     assert benchmark.quick
     assert not list_benchmarks()[1].quick
 
 
-@pytest.mark.parametrize("identifier", ["simulated.V4-ridge", "simulated.IT-rsa"])
+@pytest.mark.parametrize("identifier", NEURAL)
 def test_offline_benchmarks_find_the_layer_and_step_they_were_made_from(identifier):
     benchmark = suite.replace(load_benchmark(identifier), each_layer=each_layer)
     score = benchmark(Pixels(), n_steps=2)
@@ -77,8 +77,26 @@ def test_offline_benchmarks_find_the_layer_and_step_they_were_made_from(identifi
     for _, rows in score.per_step.groupby(keys):
         best = rows.loc[rows["raw"].idxmax()]
         assert (best["layer"], best["step"]) == true_place(LAYERS, 2)
-    assert 0 < score.value < 1.1
+    assert 0.3 < score.raw < 1.1
+    assert np.isnan(score.value) if "macaque" in identifier else 0 < score.value < 1.1
     assert "simulated" in str(score)
+
+
+@pytest.mark.parametrize("identifier", ["simulated.IT-decoding", "simulated.sat"])
+def test_offline_benchmarks_of_timing_score_the_model_they_were_made_from_high(identifier):
+    score = load_benchmark(identifier, quick=True)(load_model("cnn-digits"))
+    assert score.simulated
+    assert 0.9 < score.value < 1.1
+
+
+def test_every_study_that_need_not_be_brought_has_a_simulated_twin():
+    twins = {name.split(".", 1)[1] for name in SIMULATED}
+    studies = {one.identifier for one in list_benchmarks() if not one.simulated}
+    assert {name for name in studies if name.split(".", 1)[1] not in twins} == {
+        "kar2019.ost",
+        "geirhos.accuracy-by-condition",
+        "geirhos.rt-by-condition",
+    }
 
 
 @pytest.fixture
@@ -89,13 +107,11 @@ def nowhere(tmp_path):
     return DataStore(tmp_path, tmp_path / "cache", registry=table)
 
 
-@pytest.mark.parametrize(
-    "identifier", [benchmark.identifier for benchmark in list_benchmarks() if not benchmark.simulated]
-)
+@pytest.mark.parametrize("identifier", [one.identifier for one in list_benchmarks() if not one.simulated])
 def test_a_missing_study_is_named_and_not_made_up(nowhere, identifier):
     benchmark = load_benchmark(identifier, nowhere)
     assert not benchmark.available()
-    with pytest.raises(DataMissing, match=identifier.split(".")[0]):
+    with pytest.raises(DataMissing, match="is missing"):
         suite.replace(benchmark, each_layer=each_layer)(Pixels(), n_steps=0)
 
 
@@ -108,12 +124,17 @@ def test_real_macaque_v4_is_scored(studies):
     assert any(name.startswith("cowley2023_v4/images_") for name in score.provenance["data_sha256"])
 
 
-def test_real_it_dissimilarities_are_scored_and_human_subjects_agree(studies):
-    benchmark = load_benchmark("kriegeskorte2008.IT-rsa", studies, quick=True)
+@pytest.mark.parametrize(("what", "n_subjects"), [("macaqueIT", 0), ("humanIT", 4), ("judgement", 16)])
+def test_real_dissimilarities_are_scored_and_subjects_agree(studies, what, n_subjects):
+    benchmark = load_benchmark(f"kriegeskorte2008.{what}-rsa", studies, quick=True)
     assert benchmark.available()
     score = suite.replace(benchmark, each_layer=small_gray)(Pixels(), n_steps=0)
+    scored = score.per_step[score.per_step["target"] == benchmark.scored]
+    assert (scored["n_subjects"] == n_subjects).all()
     assert score.per_step["ceiling_lower"].dropna().min() > 0.1
     assert (score.n_used, score.n_total) == (92, 92)
+    assert np.isfinite(score.value) == (n_subjects > 0)
+    assert score.chosen["chosen_by"].item() == benchmark.chooser != benchmark.scored
     assert not score.simulated
 
 
