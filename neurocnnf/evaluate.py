@@ -109,7 +109,6 @@ def accuracy_by_step(
     steps = n_steps if model.recurrent else 0
     few = min(n_degraded or len(images), len(images))
     todo = [(kind, level, len(images) if kind == "clean" else few) for kind, level in conditions()]
-    weight = next(model.parameters())
     total, done, rows = sum(n for _, _, n in todo), 0, []
     for number, (kind, level, n) in enumerate(todo, start=1):
         # A generator per condition, so that each sees the same noise whatever else is measured.
@@ -118,7 +117,7 @@ def accuracy_by_step(
         for x, y in zip(images[:n].split(BATCH), labels[:n].split(BATCH), strict=True):
             seen = x if kind == "clean" else degrade(x, kind, level, generator)
             with torch.no_grad():
-                logits = model.unroll(seen.to(weight), steps, compiled=compiled, chunk=BATCH).logits
+                logits = model.unroll(seen.to(model.device, model.dtype), steps, compiled=compiled, chunk=BATCH).logits
             correct += (logits.argmax(-1).cpu() == y).sum(1)
             done += len(x)
             if progress:

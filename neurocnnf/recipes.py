@@ -139,10 +139,8 @@ _CONTROLS = ("lateral", "predictive", "untied", "ungated", "shuffled")
 def _of_kind(kind: str, recipe: Recipe) -> Recipe:
     """Return the recipe of another model on the same trunk; all else stays as it is."""
     trunk = recipe.model.partition("-")[2]
-    if kind == "wide":
-        return replace(recipe, model=f"cnn-wide-{trunk}", n_steps=0, drawn_batches=0)
-    if kind == "cnn":
-        return replace(recipe, model=f"cnn-{trunk}", n_steps=0, drawn_batches=0)
+    if kind in ("cnn", "wide"):
+        return replace(recipe, model=f"cnn-{trunk}" if kind == "cnn" else f"cnn-wide-{trunk}", n_steps=0)
     return replace(
         recipe, model=f"{kind}-{trunk}", reconstructed="blocks" if kind == "predictive" else recipe.reconstructed
     )

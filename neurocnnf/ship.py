@@ -18,7 +18,7 @@ from neurocnnf.evaluate import evaluate_on
 from neurocnnf.images import training_set_provenance
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Recipe, find_recipe
-from neurocnnf.stages import weights_hash, write_atomically
+from neurocnnf.stages import file_hash, weights_hash, write_atomically
 from neurocnnf.unrolled import UnrolledModel
 
 CARD_STEPS = 5
@@ -72,7 +72,8 @@ def finish_run(
     """Write a run's final weights and its accuracy by step beside its state; what `ship` needs of a run.
 
     What is measured are the weights as they are shipped, rounded to half precision. A run that has been finished is
-    left as it is: its ``state.pt`` is no longer needed, so that runs can be brought from another machine.
+    left as it is, unless its ``state.pt`` has changed since; that is no longer needed, so that runs can be brought from
+    another machine without it.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def finish_run(
         Recipe, machine, seconds of training, and the weights' hash.
     """
     recipe, note = find_recipe(recipe_name), run / "finished.json"
-    if not note.exists():
+    if not _is_finished(run, note):
         state = _read_state(run)
         if state["done"] != recipe.batches:
             raise ValueError(
@@ -109,12 +110,20 @@ def finish_run(
             "machine": state["machine"],
             "seconds": state["seconds"],
             "weights": weights_hash(model.cpu()),
+            "state": file_hash(run / "state.pt"),
         }
         write_atomically(note, (json.dumps(summary, indent=1) + "\n").encode())
     summary = json.loads(note.read_text())
     if summary["recipe"] != repr(recipe):
         raise ValueError(f"{run}: expected a run of {recipe}, got one of {summary['recipe']}. Train it anew.")
     return summary
+
+
+def _is_finished(run: Path, note: Path) -> bool:
+    if not note.exists():
+        return False
+    state = run / "state.pt"
+    return not state.exists() or json.loads(note.read_text())["state"] == file_hash(state)
 
 
 def _read_state(run: Path) -> dict:

@@ -84,6 +84,11 @@ class UnrolledModel(nn.Module):
         """Type of the weights, and of the images that they take."""
         return next(self.parameters()).dtype
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and the images that they take."""
+        return next(self.parameters()).device
+
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (image, class) of the feedforward sweep, step 0."""
         return self.unroll(images, 0).logits[0]

@@ -97,20 +97,39 @@ def test_building_draws_nothing_from_the_global_generator():
 
 
 def test_every_name_builds_a_model_of_that_name():
-    assert len(architecture_names()) == len(set(architecture_names())) == 2 * len(ARCHITECTURES)
-    assert {"cnnf-fashion", "cnnf-wrn-40-2", "cnnf-wrn-16-1", "cnn-digits"} <= set(architecture_names())
-    assert [build_model(name).name for name in architecture_names()] == architecture_names()
+    plain = {f"{kind}-{trunk}" for kind in KINDS for trunk in ("fashion", "digits")}
+    residual = {
+        f"{kind}-{trunk}" for kind in ("cnnf", "cnn", "untied", "shuffled") for trunk in ("wrn-40-2", "wrn-16-1")
+    }
+    assert sorted(architecture_names()) == sorted(plain | residual | {"cnn-wide-fashion"})
+    assert {name.partition("-")[2] for name in architecture_names()} == set(TRUNKS)
+    for name in architecture_names():
+        model = build_model(name)
+        assert (model.name, model.recurrent, type(model)) == (
+            name, not name.startswith("cnn-"), KINDS[name.partition("-")[0]],
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "name", ["fashion", "cnnf-", "cnnf-vgg", "lateral-fashion", "cnnf-fashion ", "", "CNNF-fashion", None, 3]
+    "name",
+    [
+        "fashion", "cnnf-", "cnnf-vgg", "lateral-wrn-16-1", "ungated-wrn-40-2", "cnnf-wide-fashion", "cnnf-fashion ",
+        "", "CNNF-fashion", None, 3,
+    ],
 )
 def test_an_unknown_name_is_refused_with_those_there_are(name):
     with pytest.raises(
-        ValueError, match=r"^model: expected one of cnnf-fashion, .*, cnn-wrn-16-1, got .*\. Trained"
+        ValueError, match=r"^model: expected one of cnnf-fashion, .*, cnn-wrn-16-1, lateral-fashion, .*got .*\. Trai"
     ) as caught:
         build_model(name)
     assert f"got {name!r}." in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["lateral", "predictive"])
+@pytest.mark.parametrize("option", ["feedback_to", "feedback_rate"])
+def test_a_model_without_feedback_to_the_image_takes_no_setting_of_it(kind, option):
+    with pytest.raises(ValueError, match=rf"^{kind}-digits: expected no feedback_to or feedback_rate.* Leave them out"):
+        build_model(f"{kind}-digits", **{option: 0})
 
 
 @pytest.mark.parametrize("feedback_to", [-1, 3, 1.5, 1.0, "2", True])

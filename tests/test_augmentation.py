@@ -16,11 +16,12 @@ def seeded(seed=5):
     return torch.Generator().manual_seed(seed)
 
 
-def every_shift(image):
+def every_shift(image, most=2):
     """Give (down, right) -> the image looked at so many pixels further, with the border repeated."""
     _, height, width = image.shape
-    padded = np.pad(image, ((0, 0), (2, 2), (2, 2)), mode="edge")
-    return {(y, x): padded[:, y : y + height, x : x + width] for y in range(5) for x in range(5)}
+    padded = np.pad(image, ((0, 0), (most, most), (most, most)), mode="edge")
+    offsets = range(2 * most + 1)
+    return {(y, x): padded[:, y : y + height, x : x + width] for y in offsets for x in offsets}
 
 
 def test_shifted_images_are_the_originals_moved_by_up_to_two_pixels_each_way(images):
@@ -41,6 +42,16 @@ def test_half_of_the_flipped_images_are_mirrored_left_to_right(images):
     assert 70 < sum(mirrored) < 130  # of 200; beyond four standard deviations
 
 
+def test_cropped_and_flipped_images_are_the_originals_mirrored_or_not_and_moved_by_up_to_four_pixels(images):
+    found = []
+    for before, after in zip(images.numpy(), augment(images, "crop-flip", seeded()).numpy(), strict=True):
+        candidates = {(m, *shift): moved for m in (1, -1) for shift, moved in every_shift(before[..., ::m], 4).items()}
+        (change,) = [change for change, moved in candidates.items() if np.array_equal(moved, after)]
+        found.append(change)
+    assert 70 < sum(mirrored == -1 for mirrored, _, _ in found) < 130
+    assert {y for _, y, _ in found} == {x for _, _, x in found} == set(range(9))
+
+
 def test_none_changes_nothing_and_draws_nothing(images):
     generator = seeded()
     state = generator.get_state()
@@ -58,7 +69,7 @@ def test_shape_and_type_stay_and_the_originals_are_not_touched(images, kind):
     assert torch.equal(images, before)
 
 
-@pytest.mark.parametrize("kind", ["shift", "flip"])
+@pytest.mark.parametrize("kind", ["shift", "flip", "crop-flip"])
 def test_the_generator_decides(images, kind):
     first, again, other = (augment(images, kind, seeded(seed)) for seed in (5, 5, 6))
     assert torch.equal(first, again)
@@ -66,5 +77,5 @@ def test_the_generator_decides(images, kind):
 
 
 def test_another_kind_is_refused(images):
-    with pytest.raises(ValueError, match=r"augmentation: expected one of none, shift, flip, got 'rotate'. Choose"):
+    with pytest.raises(ValueError, match=r"augmentation: expected one of none, shift, flip, crop-flip, got 'rotate'."):
         augment(images, "rotate", seeded())

@@ -68,7 +68,7 @@ def test_steps_are_scored_apart(test_set):
     class Scripted:
         """Right at step 1 only, whatever it sees."""
 
-        name, recurrent = "scripted", True
+        name, recurrent, dtype, device = "scripted", True, torch.float64, torch.device("cpu")
 
         def __init__(self):
             self.place = 0

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from neurocnnf import list_models, load_model
 from neurocnnf.architectures import architecture_names
 from neurocnnf.augmentation import AUGMENTATIONS
 from neurocnnf.images import TRAINING_SETS
@@ -37,9 +38,41 @@ def test_recipes_name_things_that_exist():
         assert recipe.model in architecture_names()
         assert recipe.data in TRAINING_SETS
         assert recipe.augmentation in AUGMENTATIONS
-        assert name == f"{recipe.model.split('-')[0]}-{recipe.data}"
+        kind, _, rest = name.partition("-")
+        # A wide model is a feedforward one, on a trunk of another width.
+        assert recipe.model.startswith("cnn-wide-" if kind == "wide" else f"{kind}-")
+        assert rest in (recipe.data, f"{recipe.data}-adversarial")
+        assert (recipe.attack is not None) == name.endswith("-adversarial")
         assert recipe.drawn_batches <= recipe.feedback_batches
         assert find_recipe(name) is recipe
+
+
+@pytest.mark.parametrize("data", ["mnist", "cifar-gray"])
+@pytest.mark.parametrize("kind", ["lateral", "predictive", "untied", "ungated", "shuffled"])
+def test_recurrent_controls_train_as_cnnf_does_from_the_same_trunk(kind, data):
+    cnnf, control = RECIPES[f"cnnf-{data}"], RECIPES[f"{kind}-{data}"]
+    assert control.model == cnnf.model.replace("cnnf-", f"{kind}-")
+    # Predictive coding predicts every layer, where CNN-F reconstructs one.
+    changed = {"model": cnnf.model, **({"reconstructed": cnnf.reconstructed} if kind == "predictive" else {})}
+    assert replace(control, **changed) == cnnf
+    assert control.feedforward_key() == cnnf.feedforward_key()
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_shipped_cards_tell_the_recipe_of_their_name(name):
+    # Cards made before a field existed mean its default.
+    assert Recipe(**load_model(name).card["recipe"]) == find_recipe(name)
+
+
+def test_the_papers_recipe_is_that_of_the_authors_script():
+    paper = RECIPES["cnnf-fashion-mnist-adversarial"]  # the authors' script for Fashion-MNIST
+    assert (paper.attack.epsilon, paper.attack.step_size, paper.attack.n_attack_steps) == (0.2, 0.071, 7)
+    assert (paper.learning_rate, paper.weight_decay, paper.gradient_clip, paper.feedback_batch_size) == (
+        0.05, 5e-4, 0.5, 256,
+    )  # fmt: skip
+    assert (paper.reconstruction_weight, paper.clean_weight, paper.n_steps) == (0.1, 0.1, 1)
+    assert paper.batches == 200 * (60_000 // 256)
+    assert [paper.rate(b) for b in (0, 23_400)] == pytest.approx([0.05, 0.05 * 0.5**0.9])
 
 
 def test_an_unknown_recipe_is_refused_with_those_there_are():

@@ -29,8 +29,7 @@ def tiny():
         patch.setitem(recipes.RECIPES, "cnnf-digits", TINY)
         patch.setitem(recipes.RECIPES, "cnn-digits", replace(TINY, model="cnn-digits", n_steps=0))
         patch.setattr(evaluate, "load_training_set", lambda *args: [each[:N_TEST] for each in load_training_set(*args)])
-        # The number that evaluate_on takes where none is given, and the one that a stage is told.
-        patch.setattr(ship, "N_DEGRADED", N_DEGRADED)
+        # The number that evaluate_on takes where none is given.
         patch.setitem(evaluate.evaluate_on.__kwdefaults__, "n_degraded", N_DEGRADED)
         yield
 
@@ -139,6 +138,20 @@ def test_changed_weights_are_evaluated_again(trained, shipped, tmp_path):
     card = card_of(ship.ship("cnnf-digits", [run], folder=tmp_path))
     labels = load_training_set("digits", "test")[1][:N_TEST]
     assert card["clean_accuracy_by_step"]["0"] == round(float((labels == 3).mean()), 4)
+
+
+def test_a_finished_run_can_be_shipped_from_another_machine_without_its_state(trained, shipped, tmp_path):
+    run = shutil.copytree(trained["cnnf-digits"][0], tmp_path / "run")
+    (run / "state.pt").unlink()
+    path = ship.ship("cnnf-digits", [run, trained["cnnf-digits"][1]], folder=tmp_path)
+    assert path.read_bytes() == shipped["cnnf-digits"].read_bytes()
+    assert card_of(path) == card_of(shipped["cnnf-digits"])
+
+
+def test_a_finished_run_of_a_recipe_that_has_changed_is_refused(trained, shipped, tmp_path, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES, "cnnf-digits", replace(TINY, gradient_clip=0.3))
+    with pytest.raises(ValueError, match=r"expected a run of Recipe\(.*gradient_clip=0.3.*, got one of .* Train it"):
+        ship.ship("cnnf-digits", trained["cnnf-digits"], folder=tmp_path)
 
 
 @pytest.mark.parametrize("done", [None, 15])

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.readout import fit_readout, object_folds
 from analysis.solution_step import decode, decode_all, object_table, right_margin, solution_steps
+from benchmarks.readout import fit_readout, object_folds
 from neurocnnf.stimuli import Stimuli
 
 

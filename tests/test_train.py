@@ -209,7 +209,7 @@ def test_an_epoch_shows_each_image_at_most_once_and_the_next_one_in_another_orde
     seen = []
 
     class Spy(torch.nn.Module):
-        reconstructed_layer = None
+        predicted_layers, dtype = (), torch.float32
 
         def __init__(self):
             super().__init__()
