@@ -159,6 +159,10 @@ class UnrolledModel(nn.Module):
             Whether each later step carries what feedback predicts of the `predicted_layers`.
         """
 
+    def project(self, reconstruction: Tensor, images: Tensor) -> Tensor:
+        """Carry a reconstruction on down to the pixels of `images`; it is of the pixels already, unless overridden."""
+        return reconstruction
+
     def check_layers(self, layers) -> tuple[str, ...]:
         """Return `layers` as a tuple, or raise ValueError for none, a repeated one or an unknown one."""
         return check_layers(layers, self)
