@@ -61,7 +61,7 @@ class LateralModel(UnrolledModel):
         """Sweep up once; every level's output, and what the convolutional ones did before pooling."""
         x, activations = images, []
         unpooled: list[Tensor] = []
-        for name, level in self.levels.items():
+        for name, level in zip(self.layer_names, self._stack, strict=True):
             if isinstance(level, ConvLevel):
                 drive = level.conv(x)
                 if last is not None:

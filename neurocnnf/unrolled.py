@@ -164,7 +164,7 @@ class UnrolledModel(nn.Module):
         """
 
     def project(self, reconstruction: Tensor, images: Tensor) -> Tensor:
-        """Carry a reconstruction (image, ...) down to the pixels; the same, of a model that reconstructs those."""
+        """Carry a reconstruction on down to the pixels of `images`; it is of the pixels already, unless overridden."""
         return reconstruction
 
     def check_layers(self, layers) -> tuple[str, ...]:

@@ -13,3 +13,34 @@ def studies():
     from neurocnnf.datastore import DataStore
 
     return DataStore()
+
+
+@pytest.fixture(scope="session")
+def awake():
+    """Give kind -> a small model in double precision whose weights all matter: what begins at zero is drawn."""
+    import torch
+
+    from neurocnnf import build_model
+
+    def build(kind, seed=3):
+        model = build_model(f"{kind}-digits", seed=seed).double()
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if not parameter.any():
+                    parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
+        return model
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def some_images():
+    """Give n -> images (image, 1, 16, 16) in [-1, 1], in double precision."""
+    import torch
+
+    def draw(n=4, seed=1):
+        generator = torch.Generator().manual_seed(seed)
+        return torch.rand((n, 1, 16, 16), generator=generator, dtype=torch.float64) * 2 - 1
+
+    return draw

@@ -1,0 +1,59 @@
+"""Lateral recurrence is its equation, written out unit by unit."""
+
+import numpy as np
+from scipy.signal import correlate2d
+
+from neurocnnf import build_model
+
+
+def convolve(x, weight):
+    """Convolve (channel, y, x) with (out, in, 3, 3), zeros beyond the border, channel by channel."""
+    return np.stack([sum(correlate2d(c, k, mode="same") for c, k in zip(x, row, strict=True)) for row in weight])
+
+
+def pool(x):
+    return x.reshape(len(x), x.shape[1] // 2, 2, x.shape[2] // 2, 2).max((2, 4))
+
+
+def by_hand(weights, image, n_steps):
+    """Give each layer's output, step by step: y = ReLU(InsNorm(B * below + L * y before) + b)."""
+    before, found = {}, []
+    for _ in range(n_steps + 1):
+        x, layers = image, {}
+        for block in ("block1", "block2", "block3", "block4"):
+            drive = convolve(x, weights[f"levels.{block}.conv.weight"])
+            if block in before:
+                drive = drive + convolve(before[block], weights[f"lateral.{block}"])
+            normed = np.stack([c / np.sqrt((c**2).mean() + 1e-8) for c in drive])
+            before[block] = np.maximum(normed + weights[f"levels.{block}.bias"], 0)
+            x = layers[block] = pool(before[block]) if block in ("block3", "block4") else before[block]
+        x = x.ravel()
+        for level in ("fc1", "fc2", "logits"):
+            x = weights[f"levels.{level}.linear.weight"] @ x + weights[f"levels.{level}.bias"]
+            x = layers[level] = x if level == "logits" else np.maximum(x, 0)
+        found.append(layers)
+    return found
+
+
+def test_every_layer_at_every_step_is_the_equation_written_out(awake, some_images):
+    model = awake("lateral")
+    weights = {name: value.numpy() for name, value in model.state_dict().items()}
+    trajectory = model.unroll(some_images(2), 2)
+    for i, image in enumerate(some_images(2).numpy()):
+        for step, layers in enumerate(by_hand(weights, image, 2)):
+            for name, expected in layers.items():
+                ours = trajectory.activation(name, step)[i].detach().numpy()
+                np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-10, err_msg=f"{name}, step {step}")
+
+
+def test_untrained_it_answers_the_same_at_every_step(some_images):
+    model = build_model("lateral-digits").double()
+    logits = model.unroll(some_images(), 2).logits
+    np.testing.assert_allclose(logits[1:].detach(), logits[:1].expand(2, -1, -1).detach(), rtol=1e-12, atol=1e-12)
+
+
+def test_each_convolution_has_lateral_weights_between_all_its_channels():
+    model = build_model("lateral-fashion")
+    assert {name: tuple(w.shape) for name, w in model.lateral.items()} == {
+        f"block{i}": (width, width, 3, 3) for i, width in enumerate((16, 32, 32, 64), start=1)
+    }

@@ -1,0 +1,123 @@
+"""Whatever its recurrence, a model is unrolled, named and read in one way, and step 0 is the plain CNN."""
+
+import pytest
+import torch
+
+from neurocnnf import build_model
+from neurocnnf.ship import multiply_adds
+
+RECURRENT = ("cnnf", "lateral", "predictive", "untied", "ungated", "shuffled")
+SHAPES = {
+    "block1": (8, 16, 16), "block2": (16, 16, 16), "block3": (16, 8, 8), "block4": (32, 4, 4), "fc1": (128,),
+    "fc2": (64,), "logits": (10,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_every_layer_is_there_at_every_step(kind, awake, some_images):
+    trajectory = awake(kind).unroll(some_images(), 2)
+    assert trajectory.logits.shape == (3, 4, 10)
+    for step in range(3):
+        for layer, shape in SHAPES.items():
+            assert trajectory.activation(layer, step).shape == (4, *shape)
+        assert torch.equal(trajectory.activation("logits", step), trajectory.logits[step])
+    assert awake(kind).layer_names == tuple(SHAPES)
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_step_0_is_the_plain_cnn_of_the_same_seed(kind, awake, some_images):
+    built, plain = (build_model(f"{k}-digits", seed=5).double() for k in (kind, "cnn"))
+    torch.testing.assert_close(built.unroll(some_images(), 2).logits[0], plain(some_images()), rtol=1e-12, atol=1e-12)
+    model = awake(kind)
+    plain.load_state_dict({k: v for k, v in model.state_dict().items() if k.startswith("levels.")})
+    torch.testing.assert_close(model(some_images()), plain(some_images()), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_later_steps_answer_otherwise_and_a_shorter_run_is_the_beginning_of_a_longer_one(kind, awake, some_images):
+    model = awake(kind)
+    longer = model.unroll(some_images(), 3).logits
+    torch.testing.assert_close(model.unroll(some_images(), 2).logits, longer[:3], rtol=1e-12, atol=1e-12)
+    assert (longer.diff(dim=0).abs().amax((1, 2)) > 1e-6).all()
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_calls_leave_no_trace_and_draw_nothing(kind, awake, some_images):
+    model, state = awake(kind), torch.get_rng_state()
+    first = model.unroll(some_images(), 2).logits
+    model.unroll(some_images(seed=2), 3)
+    assert torch.equal(model.unroll(some_images(), 2).logits, first)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in RECURRENT if kind != "shuffled"])
+def test_an_image_gets_the_same_answer_in_any_company(kind, awake, some_images):
+    model = awake(kind)
+    together = model.unroll(some_images(), 2).logits
+    alone = torch.cat([model.unroll(image[None], 2).logits for image in some_images()], dim=1)
+    torch.testing.assert_close(alone, together, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_gradients_through_the_steps_equal_finite_differences(kind, awake, some_images):
+    # Along one direction; a gate that flips within 1e-6 would show, and none does with these images.
+    model, images = awake(kind), 0.9 * some_images(3)
+    direction = some_images(3, seed=2)
+
+    def value(x):
+        return model.unroll(x, 2).logits.square().sum()
+
+    given = images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(value(given), given)
+    with torch.no_grad():
+        slope = (value(images + 1e-7 * direction) - value(images - 1e-7 * direction)) / 2e-7
+    assert (gradient * direction).sum().item() == pytest.approx(slope.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_every_weight_learns_from_the_later_steps(kind, awake, some_images):
+    model = awake(kind)
+    model.unroll(some_images(), 2).logits[-1].square().sum().backward()
+    silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    # The lowest decoder's prediction of the pixels counts only by its error, which moves block1: it learns too.
+    assert silent == []
+
+
+@pytest.mark.parametrize("kind", ["lateral", "predictive", "ungated"])
+def test_a_trunk_of_residual_blocks_is_refused(kind):
+    from neurocnnf.architectures import KINDS, TRUNKS
+
+    trunk = TRUNKS["wrn-16-1"]
+    levels, feedback_levels = trunk.make_stack(torch.Generator())
+    options = {"image_size": 32, "channels": 3, "recurrent": True, "name": "mine"}
+    if kind == "ungated":
+        options |= {"feedback_levels": feedback_levels, "feedback_to": 2, "feedback_rate": 0.1}
+    with pytest.raises(ValueError, match=r"mine: expected a trunk of plain convolutions, got a StemLevel \(stem\)"):
+        KINDS[kind](levels, **options)
+
+
+def sweep_by_hand(widths, hidden=(1000, 128), size=28):
+    """Count the multiply-adds of the fashion network's sweep."""
+    (a, b, c, d), (h1, h2), n = widths, hidden, size * size
+    convolutions = 9 * (n * (a + a * b + b * c) + n // 4 * c * d)
+    return convolutions + n // 16 * d * h1 + h1 * h2 + h2 * 10
+
+
+def test_multiply_adds_are_those_counted_by_hand():
+    sweep = sweep_by_hand((16, 32, 32, 64))
+    n, linear = 28 * 28, 3136 * 1000 + 1000 * 128 + 128 * 10
+    lateral = 9 * (n * (16**2 + 32**2 + 32**2) + n // 4 * 64**2)
+    # Through a decoder and back: the same products, on the layer below's grid.
+    decoders = 2 * 9 * (n * (16 + 16 * 32 + 32 * 32) + n // 4 * 32 * 64)
+    above = linear + 9 * (n * 32 * 32 + n // 4 * 32 * 64)  # what CNN-F's feedback to block2 walks, down and up
+    by_hand = {"cnnf": 2 * above, "untied": 2 * above, "ungated": 2 * above, "shuffled": 2 * above}
+    by_hand |= {"lateral": sweep + lateral, "predictive": sweep + decoders}
+    for kind, step in by_hand.items():
+        counts = [multiply_adds(build_model(f"{kind}-fashion"), n_steps) for n_steps in (0, 1, 5)]
+        assert counts == [sweep, sweep + step, sweep + 5 * step], kind
+
+
+def test_the_wide_control_takes_the_multiply_adds_of_cnnf_after_five_steps():
+    wide, cnnf = build_model("cnn-wide-fashion"), build_model("cnnf-fashion")
+    assert multiply_adds(wide, 0) == sweep_by_hand((56, 112, 120, 64))
+    assert multiply_adds(wide, 0) == pytest.approx(multiply_adds(cnnf, 5), rel=0.05)
