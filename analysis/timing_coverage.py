@@ -101,7 +101,7 @@ def _neuron_estimates(course) -> dict[str, tuple[float, float, float]]:
     best = prepared.fit.errors(shapes)[0].argmin(axis=1)
     found = {}
     for name, values in (("onset_ms", GRID.onset_ms[best]), ("ms_per_step", GRID.ms_per_step[best])):
-        found[name] = (float(values[0]), *interval(values[1:]))
+        found[name] = (float(values[0]), *interval(values[1:] - values[1:].mean() + values[0]))
     late = latencies(course)
     for name in ("onset", "half_rise"):
         found[name] = (late[name], late[f"{name}_low"], late[f"{name}_high"])
