@@ -1,7 +1,9 @@
 """How often the 95 % intervals of clocks and latencies hold the truth: simulated recordings whose clock is known.
 
 Run ``python -m analysis.timing_coverage --out build/coverage`` (200 simulations: some minutes). Nominal: .95; with 200
-simulations, 92 to 98 % is what chance leaves room for.
+simulations, 92 to 98 % is what chance leaves room for. Found, 200 simulations of each. The observers' clock: .975 for
+onset_ms and for ms_per_step. 40 neurons: onset .955, half-rise .915, onset_ms .905, ms_per_step .87: intervals of the
+clock over neurons are too narrow by a little.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from analysis.timing_stage import write_tables
 from benchmarks.bootstrap import count_draws, interval
 from benchmarks.centroid_decoding import ALL_POSITIONS
 from benchmarks.clock_fit import clock_grid, read_at
-from benchmarks.it_decoding import GRID, prepare_fit, time_courses
+from benchmarks.it_decoding import GRID, N_NEURON_RESAMPLES, prepare_fit, time_courses
 from benchmarks.recordings.kumbhar2021 import CHANCE, CONDITIONS, DEADLINES_MS
 from benchmarks.simulated_timing import simulated_neurons
 from neurocnnf.clock import StepClock
@@ -68,7 +70,9 @@ def observer_intervals(n_simulations: int, rng: np.random.Generator) -> pd.DataF
     return pd.DataFrame(rows)
 
 
-def neuron_intervals(n_simulations: int, rng: np.random.Generator, n_resamples: int = 100) -> pd.DataFrame:
+def neuron_intervals(
+    n_simulations: int, rng: np.random.Generator, n_resamples: int = N_NEURON_RESAMPLES
+) -> pd.DataFrame:
     """Simulate populations, decode them, fit the clock of `IT_CURVE` and find latencies.
 
     Decoding is not proportional to the strength of tuning: the truth is what the mean time course of all simulations
@@ -101,7 +105,7 @@ def _neuron_estimates(course) -> dict[str, tuple[float, float, float]]:
     best = prepared.fit.errors(shapes)[0].argmin(axis=1)
     found = {}
     for name, values in (("onset_ms", GRID.onset_ms[best]), ("ms_per_step", GRID.ms_per_step[best])):
-        found[name] = (float(values[0]), *interval(values[1:]))
+        found[name] = (float(values[0]), *interval(values[1:] - values[1:].mean() + values[0]))
     late = latencies(course)
     for name in ("onset", "half_rise"):
         found[name] = (late[name], late[f"{name}_low"], late[f"{name}_high"])

@@ -8,7 +8,7 @@ that step. Step 0 is a ramp: the null that recurrence must beat (``gain``); the 
 
 The layer for the one number is the model's last, fixed beforehand. Intervals resample neurons and the model's
 pictures, with the clock fitted anew; a resample of neurons holds doubles and so decodes worse than the neurons do:
-resampled curves are shifted to the measured one.
+what resamples give is shifted to what was measured.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class CourseFit:
 
 def prepare_fit(course: TimeCourse, n_steps: int) -> CourseFit:
     """Prepare a time course, of the windows of `time_bins`, for curves of steps 0 … n_steps."""
-    curves = np.concatenate([course.accuracy[None], course.centred]) - CHANCE
+    curves = np.concatenate([course.accuracy[None], course.resampled]) - CHANCE
     total = np.square(curves - curves.mean(axis=1, keepdims=True)).sum(axis=1)
     weights, gram = _weights(n_steps)
     products = np.stack([curves @ part for part in weights])
@@ -234,9 +234,7 @@ def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> pd.Da
         values = (r2, r2 - first, GRID.onset_ms[best], GRID.ms_per_step[best])
         row: dict[str, Any] = {"step": step}
         for name, sample in zip(STATISTICS, values, strict=True):
-            # a resampled course is noisier than the measured one, and less of it explained: R² is shifted back
-            shift = sample[0] - sample[1:].mean() if name in ("raw", "gain") else 0.0
-            bounds = interval(sample[1:] + shift)
+            bounds = interval(sample[1:] - sample[1:].mean() + sample[0])
             row |= {name: sample[0]} | dict(zip((f"{name}_low", f"{name}_high"), bounds, strict=True))
         row |= {"amplitude": amplitudes[0, best[0]], "rmse": np.sqrt(max(least[0], 0) / n_times)}
         row |= {"rmse_flat": np.sqrt(prepared.total[0] / n_times), "at_edge": bool(GRID.at_edge(best[:1])[0])}

@@ -18,12 +18,13 @@ from figures.style import BRAIN, CNNF, CONTROL, FAINT, INK, NAMES, PAGE_MM, lett
 
 CAPTION = """IT latency against step. a, b: nearest-centroid decoding of seven objects from neurons of macaque IT in
 windows of 50 ms (green; band: 95 % interval over neurons), trained on all positions, or tested at a position that it
-was not trained on. Dotted: chance; dashed verticals: onset and half-rise. Lines: decodability by step from the last
-layer of CNN-F, and of its feedforward control (a ramp), under the clock, and at the amplitude, that fit best. The
-pictures of the study do not exist: the model sees seven classes of other pictures at three places, so that only shape
-and latency are compared. c: decodability from CNN-F by step, with 95 % intervals over pictures, and from the control.
-d: share of the variance over time (R²) that each model explains when it is stopped at a step, with 95 % intervals
-over neurons and pictures; step 0 is the ramp that further steps must beat."""
+was not trained on. Dotted: chance; dashed verticals: onset and half-rise (a tenth and a half of the way from baseline
+to peak). Lines: decodability by step from the last layer of CNN-F, and of its feedforward control (a ramp), under the
+clock, and at the amplitude, that fit best. The pictures of the study do not exist: the model sees seven classes of
+other pictures at three places, so that only shape and latency are compared. c: decodability from CNN-F by step, with
+95 % intervals over pictures, and from the control. d: share of the variance over time (R²) that each model explains
+when it is stopped at a step, with 95 % intervals over neurons and pictures; step 0 is the ramp that further steps
+must beat."""
 PARTS = ("curves", "fits", "latencies")
 COLUMNS = {
     "curves": ("time_ms", "accuracy", "low", "high", "target", "source", "step", "simulated"),
