@@ -30,6 +30,7 @@ SHOWN      := cnnf-mnist
 EVALUATED  := cnnf-mnist cnn-mnist $(MODEL) $(CONTROL)
 BENCHMARKS := cowley2023.V4-ridge kriegeskorte2008.humanIT-rsa
 STUDY      := tang2018
+RECOGNITION := $(addprefix maniquet2025.,accuracy confusion masking)
 # What the table of all benchmarks is made of, in its order; the others are tested against CONTROL.
 SUITE      := $(MODEL) $(CONTROL)
 
@@ -49,12 +50,20 @@ DATA     := $(BUILD)/.data
 SCORES     := $(foreach m,$(MODEL) $(CONTROL),$(foreach b,$(BENCHMARKS),$(BUILD)/scores/.$(m).$(b)))
 TIMES      := $(BUILD)/times/.$(MODEL).$(STUDY)
 SUITES     := $(foreach m,$(SUITE),$(BUILD)/suite/.$(m))
+RANKED     := $(foreach m,$(MODEL) $(CONTROL),$(foreach b,$(RECOGNITION),$(BUILD)/scores/.$(m).$(b)))
+NETWORKS   := $(BUILD)/networks/.maniquet2025
+RT_BINS    := $(BUILD)/rt_bins/.$(MODEL)
+TRADE_OFF  := $(BUILD)/speed_accuracy/.kumbhar2021
+LATENCY    := $(BUILD)/it_latency/.zhang2011
 EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
 # Measured once, when a checkpoint is shipped: three seeds, of which only the first one's weights are kept.
 CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
 FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times,$(BUILD)/figures/$(f).png)
+# What `make paper` adds: the suite, and what is drawn from single studies. RT bins have no simulated stand-in.
+PAPER      := $(foreach f,composite published_networks speed_accuracy it_latency,$(BUILD)/figures/$(f).png)
+PAPER      += $(if $(NEUROCNNF_DATA),$(RT_BINS))
 
-.PHONY: help figures quick-figures suite quick-suite test lint bench train clean FORCE
+.PHONY: help figures quick-figures paper quick-paper suite quick-suite test lint bench train clean FORCE
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -67,6 +76,12 @@ figures: $(FIGURES)  ## Draw every figure into build/figures (NEUROCNNF_DATA=fol
 
 quick-figures:  ## Draw every figure from a small subsample into build/quick/figures (a check, not a result)
 	@$(MAKE) --no-print-directory figures BUILD=build/quick QUICK=--quick
+
+paper: figures $(PAPER)  ## Draw the figures and tables of every benchmark too (an hour; --jobs as above)
+	@echo "tables are in $(BUILD)/suite and beside the figures, in $(BUILD)/figures"
+
+quick-paper:  ## The same from a small subsample into build/quick (a check, not a result)
+	@$(MAKE) --no-print-directory paper BUILD=build/quick QUICK=--quick
 
 suite: $(BUILD)/figures/composite.png  ## Score SUITE's models on every benchmark: one table, and the composite
 	@cat $(BUILD)/suite/suite.md; echo "the table is in $(BUILD)/suite/suite.{csv,md,tex}, the composite in $(BUILD)/figures"
@@ -135,6 +150,21 @@ $(foreach model,$(SUITE),$(eval $(call suite_rule,$(model))))
 $(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES)
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(CONTROL) --out $(basename $@) > /dev/null
 
+# The suite finds these scores made: two processes at once would write the same files.
+$(SUITES): | $(SCORES) $(RANKED)
+
+$(RT_BINS): $(TIMING) $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.rt_bins $(MODEL) --out $(@D)/$(MODEL))
+
+$(NETWORKS): $(RANKED) $(TIMING) $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.published_networks $$(cat $(RANKED) | sort -u) --out $(@D)/maniquet2025)
+
+$(TRADE_OFF): $(TIMING) $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.speed_accuracy $(MODEL) $(CONTROL) --out $(@D)/kumbhar2021 --simulate-missing $(QUICK))
+
+$(LATENCY): $(TIMING) $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.time_mapping $(MODEL) $(CONTROL) --out $(@D)/zhang2011 --simulate-missing $(QUICK))
+
 $(TIMES): $(TIMING) $(DATA) $(READY)
 	$(call keep,$(RUN) recognition-times $(MODEL) $(STUDY) --control $(CONTROL) --out $(@D)/$(MODEL).$(STUDY) --simulate-missing $(QUICK))
 
@@ -158,6 +188,15 @@ $(BUILD)/figures/neural_scores.png: $(DRAWING) analysis/neural_summary.py $(SCOR
 
 $(BUILD)/figures/recognition_times.png: $(DRAWING) $(TIMES)
 	$(call draw,$$(cat $(TIMES)))
+
+$(BUILD)/figures/published_networks.png: $(DRAWING) $(NETWORKS)
+	$(call draw,$$(cat $(NETWORKS)).csv)
+
+$(BUILD)/figures/speed_accuracy.png: $(DRAWING) $(TRADE_OFF)
+	$(call draw,$$(cat $(TRADE_OFF)))
+
+$(BUILD)/figures/it_latency.png: $(DRAWING) $(LATENCY)
+	$(call draw,$$(cat $(LATENCY)))
 
 $(BUILD)/figures/composite.png: $(DRAWING) $(BUILD)/suite/suite.csv
 	$(call draw,$(BUILD)/suite/suite)
