@@ -28,6 +28,7 @@ from benchmarks.bootstrap import (
 from benchmarks.copies import merge_copies
 from benchmarks.inputs import (
     EachLayer,
+    as_model,
     default_each_layer,
     each_activation,
     files_available,
@@ -248,6 +249,7 @@ class NeuralPredictivity:
         Score
             `value` at the last step; each session's layer is chosen by the sessions of the other animals.
         """
+        model = as_model(model)
         n_steps = used_steps(model, n_steps)
         layers = tuple(model.layer_names if layers is None else layers)
         each_layer = self.each_layer or default_each_layer()

@@ -19,6 +19,7 @@ from benchmarks import ceilings, rsa
 from benchmarks.bootstrap import N_RESAMPLES, interval, pair_counts
 from benchmarks.inputs import (
     EachLayer,
+    as_model,
     default_each_layer,
     each_activation,
     files_available,
@@ -255,6 +256,7 @@ class RepresentationalSimilarity:
         Score
             `value`: Spearman with human IT at the last step, of the layer that macaque IT chooses.
         """
+        model = as_model(model)
         n_steps = used_steps(model, n_steps)
         layers = tuple(model.layer_names if layers is None else layers)
         each_layer = self.each_layer or default_each_layer()

@@ -26,6 +26,7 @@ SIMULATED = (
     "the folder that holds it, or connect to a network, and run again."
 )
 QUICK_STEPS, QUICK_IMAGES = 2, 100
+OFFICIAL = "brainscore:"
 
 Model = Annotated[str, typer.Argument(help="Name of a model (see: neurocnnf list), or a checkpoint's path.")]
 Out = Annotated[Path | None, typer.Option(help="Where the results go.")]
@@ -179,7 +180,13 @@ def score(
     simulate: Simulate = False,
     quick: Quick = False,
 ):
-    """Score a model against a benchmark, for every layer and step; prints the path of the results last."""
+    """Score a model against a benchmark, for every layer and step; prints the path of the results last.
+
+    BENCHMARK may be one of Brain-Score's, such as brainscore:MajajHong2015public.IT-pls: one number, by its rules.
+    """
+    if benchmark.startswith(OFFICIAL):
+        _score_official(model, benchmark, n_steps, _place(out, quick, "scores", model, f".{benchmark}.json"))
+        return
     from benchmarks import load_benchmark
     from neurocnnf import load_model
     from neurocnnf.datastore import DataStore
@@ -204,6 +211,20 @@ def score(
     digits, simulated = _digits(model), f"simulated.{benchmark.split('.', 1)[-1]}"
     instead = digits, simulated, stem.with_name(f"{digits}.{simulated}")
     _or_instead(run, (model, benchmark, stem), instead, simulate)
+
+
+def _score_official(model: str, benchmark: str, n_steps: int, out: Path) -> None:
+    """Score a model by a benchmark of Brain-Score, and write and print the number."""
+    from benchmarks.brainscore import BrainModelAdapter, score_official
+    from neurocnnf import load_model
+
+    adapter = BrainModelAdapter(load_model(model), n_steps=n_steps)
+    found = score_official(adapter, benchmark.removeprefix(OFFICIAL))
+    content = {"benchmark": benchmark, "model": adapter.identifier, "value": float(found)}
+    content |= {name: float(found.attrs[name]) for name in ("raw", "ceiling") if name in found.attrs}
+    write_atomically(out, (json.dumps(content, indent=1) + "\n").encode())
+    _show(f"{model} on {benchmark}", list(content), [[str(value) for value in content.values()]])
+    typer.echo(out)
 
 
 @app.command("recognition-times")

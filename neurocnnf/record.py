@@ -136,7 +136,7 @@ def stream(
                 progress("record", rows.stop, len(stimuli))
 
 
-def prepare(images: NDArray[np.uint8], model: UnrolledModel) -> torch.Tensor:
+def prepare(images: NDArray[np.uint8], model) -> torch.Tensor:
     """Bring uint8 images (image, y, x, channel) to a model's size, colours and range [-1, 1].
 
     Colour becomes luma (ITU-R 601) for a gray model, gray is repeated for a colour model; resizing is bilinear with
