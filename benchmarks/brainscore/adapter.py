@@ -125,6 +125,11 @@ class BrainModelAdapter(BrainModel):
         """Name, weights' hash, steps, feedback, clock, policy, and a hash of regions and readouts."""
         return self._identifier
 
+    @property
+    def shows_every_step(self) -> bool:
+        """Whether our benchmarks, given the model inside, would see all that this shows."""
+        return self.step is None and self._each_layer is default_each_layer()
+
     def visual_degrees(self) -> int:
         """Return the width of the model's image in degrees."""
         return self._degrees

@@ -67,7 +67,7 @@ def foreign(model: BrainModel, regions: Sequence[str] = REGIONS, time_bins: Sequ
     time_bins
         (start, end) in ms, one for each step; one bin makes a model without steps.
     """
-    if isinstance(model, BrainModelAdapter) and tuple(time_bins) == STATIC and model.step is None:
+    if isinstance(model, BrainModelAdapter) and time_bins == STATIC and model.shows_every_step:
         return model.model
     model.start_task(BrainModel.Task.passive, None)
     return Foreign(model, tuple(regions), tuple((int(start), int(end)) for start, end in time_bins))
