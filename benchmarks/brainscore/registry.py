@@ -55,7 +55,7 @@ def score_official(model: BrainModel, benchmark: str):
     Raises
     ------
     ValueError
-        If there is no such benchmark, or its data cannot be had.
+        If there is no such benchmark, its data cannot be had, or it needs a package that is not installed.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -67,6 +67,11 @@ def score_official(model: BrainModel, benchmark: str):
             raise
         raise ValueError(
             f"benchmark: expected one of Brain-Score's, got {benchmark!r}. Look it up on www.brain-score.org."
+        ) from error
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"brainscore:{benchmark}: needs the package {error.name!r}, which is not installed. Install it; Brain-Score "
+            "is not allowed to do so by itself."
         ) from error
     except (BotoCoreError, ClientError, OSError) as error:
         home = os.environ.get("BRAINIO_HOME", "~/.brainio")
