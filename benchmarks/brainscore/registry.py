@@ -70,8 +70,8 @@ def score_official(model: BrainModel, benchmark: str):
         ) from error
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"brainscore:{benchmark}: needs the package {error.name!r}, which is not installed. Install it; Brain-Score "
-            "is not allowed to do so by itself."
+            f"brainscore:{benchmark}: needs the package {error.name!r}, which is not installed. Install it; "
+            "Brain-Score is not allowed to do so by itself."
         ) from error
     except (BotoCoreError, ClientError, OSError) as error:
         home = os.environ.get("BRAINIO_HOME", "~/.brainio")
