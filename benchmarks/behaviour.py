@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.answers import category_answers
 from benchmarks.bootstrap import N_RESAMPLES, count_draws, interval
-from benchmarks.inputs import EachLayer, default_each_layer, files_available, files_used, open_store
+from benchmarks.inputs import EachLayer, as_model, default_each_layer, files_available, files_used, open_store
 from benchmarks.score import Score, make_provenance, used_steps
 from neurocnnf.progress import Progress
 
@@ -128,6 +128,7 @@ class Behaviour:
         Score
             `value` at the last step. Layer and step are fixed beforehand: nothing is chosen.
         """
+        model = as_model(model)
         n_steps = used_steps(model, n_steps)
         store = open_store(self.studies, self.store)
         each_layer = self.each_layer or default_each_layer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -66,10 +67,29 @@ def each_activation(
 
 
 def default_each_layer() -> EachLayer:
-    """Return `neurocnnf.record.each_layer`, imported when first needed."""
+    """Return what records a model: its own ``each_layer(stimuli, layers, n_steps)``, else `neurocnnf.record`'s."""
+    return _record
+
+
+def _record(model: Any, stimuli: Any, layers: Sequence[str], n_steps: int) -> dict[str, NDArray[np.float32]]:
+    if hasattr(model, "each_layer"):
+        return model.each_layer(stimuli, layers, n_steps)
     from neurocnnf.record import each_layer
 
-    return each_layer
+    return each_layer(model, stimuli, layers, n_steps)
+
+
+def as_model(model: Any) -> Any:
+    """Return a model that benchmarks can score: a Brain-Score ``BrainModel`` is wrapped, all else stays as it is.
+
+    Every benchmark calls this first. Brain-Score is not imported for models that do not come from it.
+    """
+    interface = sys.modules.get("brainscore_vision.model_interface")
+    if interface is not None and isinstance(model, interface.BrainModel):
+        from benchmarks.brainscore import foreign
+
+        return foreign(model)
+    return model
 
 
 def open_store(studies: tuple[str, ...], store):

@@ -28,6 +28,7 @@ from benchmarks.centroid_decoding import ALL_POSITIONS, SPLITS, decode, right_an
 from benchmarks.clock_fit import ScaledFit, clock_grid, step_gram, time_weights
 from benchmarks.inputs import (
     EachLayer,
+    as_model,
     default_each_layer,
     each_activation,
     files_available,
@@ -316,6 +317,7 @@ class ItDecoding:
         Score
             `value`: R² with all positions known, of the last layer at the last step, over its ceiling.
         """
+        model = as_model(model)
         n_steps = used_steps(model, n_steps)
         each_layer = self.each_layer or default_each_layer()
         store = open_store(self.studies, self.store)

@@ -29,6 +29,7 @@ from benchmarks.copies import merge_copies
 from benchmarks.inputs import (
     MEMORY_BUDGET,
     EachLayer,
+    as_model,
     default_each_layer,
     files_available,
     files_used,
@@ -315,6 +316,7 @@ class NeuralPredictivity:
         Score
             `value` at the last step; each session's layer is chosen by the sessions of the other animals.
         """
+        model = as_model(model)
         n_steps = used_steps(model, n_steps)
         layers = tuple(model.layer_names if layers is None else layers)
         each_layer = self.each_layer or default_each_layer()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.bootstrap import N_RESAMPLES, interval, recentred
 from benchmarks.clean_readout import Answers, answer
-from benchmarks.inputs import EachLayer, default_each_layer, files_available, files_used, open_store
+from benchmarks.inputs import EachLayer, as_model, default_each_layer, files_available, files_used, open_store
 from benchmarks.recognition_measures import SHIFT_RULE, Match, People, draw_pictures, meet_people
 from benchmarks.score import Score, make_provenance, used_steps
 from neurocnnf.progress import Progress
@@ -104,6 +104,7 @@ class RecognitionByCondition:
             `value`: of the first target by Pearson correlation at the last step, from the layer whose readout is most
             accurate on whole pictures that it has not seen.
         """
+        model = as_model(model)
         n_steps = used_steps(model, n_steps)
         each_layer = self.each_layer or default_each_layer()
         store = open_store(self.studies, self.store)

@@ -20,6 +20,7 @@ from benchmarks.bootstrap import N_RESAMPLES, interval, pair_counts
 from benchmarks.inputs import (
     MEMORY_BUDGET,
     EachLayer,
+    as_model,
     default_each_layer,
     files_available,
     files_used,
@@ -294,6 +295,7 @@ class RepresentationalSimilarity:
             `value`: Spearman with the target that is scored, at the last step, of the layer that the other chooses;
             missing where the target has no subjects, and so no ceiling.
         """
+        model = as_model(model)
         n_steps = used_steps(model, n_steps)
         layers = tuple(model.layer_names if layers is None else layers)
         each_layer = self.each_layer or default_each_layer()

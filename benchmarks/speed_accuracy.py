@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from benchmarks import speed_accuracy_curves as curves
 from benchmarks.bootstrap import N_RESAMPLES, count_draws, interval
 from benchmarks.clock_fit import clock_grid
-from benchmarks.inputs import EachLayer, default_each_layer, files_available, files_used, open_store
+from benchmarks.inputs import EachLayer, as_model, default_each_layer, files_available, files_used, open_store
 from benchmarks.readout import fit_readout, object_folds
 from benchmarks.recordings.kumbhar2021 import CHANCE, DEADLINES_MS, INCLUSION, Observers, included
 from benchmarks.score import Score, make_provenance, used_steps
@@ -238,6 +238,7 @@ class SpeedAccuracy:
         Score
             `value`: ceiling / curve-fit error of included observers, with all steps.
         """
+        model = as_model(model)
         n_steps = used_steps(model, n_steps)
         each_layer = self.each_layer or default_each_layer()
         store = open_store(self.studies, self.store)

@@ -22,6 +22,7 @@ SIMULATED = (
     "the folder that holds it, or connect to a network, and run again."
 )
 QUICK_IMAGES = 100
+OFFICIAL = "brainscore:"
 
 Model = Annotated[str, typer.Argument(help="Name of a model (see: neurocnnf list), or a checkpoint's path.")]
 Out = Annotated[Path | None, typer.Option(help="Where the results go.")]
@@ -184,14 +185,21 @@ def score(
     simulate: Simulate = False,
     quick: Quick = False,
 ):
-    """Score a model against a benchmark, or all, for every layer and step; prints the path of the results last."""
+    """Score a model against a benchmark, or all, for every layer and step; prints the path of the results last.
+
+    BENCHMARK may be one of Brain-Score's, such as brainscore:MajajHong2015public.IT-pls: one number, by its rules.
+    """
+    if benchmark is not None and benchmark.startswith(OFFICIAL):
+        _score_official(model, benchmark, n_steps, _place(out, quick, "scores", model, f".{benchmark}.json"))
+        return
     from benchmarks.run_suite import Settings
 
     if suite == (benchmark is not None):
         raise ValueError(f"score: expected a benchmark or --suite, got {'both' if suite else 'neither'}. Give one.")
     settings = Settings(n_steps, seed, quick, parse_bytes(memory) if memory else None)
     if benchmark is None:
-        return _score_suite(model, out or _place(None, quick, "scores", "", ""), settings, workers)
+        _score_suite(model, out or _place(None, quick, "scores", "", ""), settings, workers)
+        return
     stem = _place(out, quick, "scores", model, f".{benchmark}")
     digits, simulated = _digits(model), f"simulated.{benchmark.split('.', 1)[-1]}"
     instead = digits, simulated, stem.with_name(f"{digits}.{simulated}")
@@ -224,6 +232,20 @@ def _score_suite(model: str, folder: Path, settings, workers: int) -> None:
     typer.echo(folder)
     if any(row["state"] == FAILED for row in rows):
         raise typer.Exit(1)
+
+
+def _score_official(model: str, benchmark: str, n_steps: int, out: Path) -> None:
+    """Score a model by a benchmark of Brain-Score, and write and print the number."""
+    from benchmarks.brainscore import BrainModelAdapter, score_official
+    from neurocnnf import load_model
+
+    adapter = BrainModelAdapter(load_model(model), n_steps=n_steps)
+    found = score_official(adapter, benchmark.removeprefix(OFFICIAL))
+    content = {"benchmark": benchmark, "model": adapter.identifier, "value": float(found)}
+    content |= {name: float(found.attrs[name]) for name in ("raw", "ceiling") if name in found.attrs}
+    write_atomically(out, (json.dumps(content, indent=1) + "\n").encode())
+    show(f"{model} on {benchmark}", list(content), [[str(value) for value in content.values()]])
+    typer.echo(out)
 
 
 @app.command("recognition-times")

@@ -142,7 +142,7 @@ def _activations(model, stimuli, layers, n_steps, progress) -> Blocks:
                 progress("record", rows.stop, len(stimuli))
 
 
-def prepare(images: NDArray[np.uint8], model: UnrolledModel) -> torch.Tensor:
+def prepare(images: NDArray[np.uint8], model) -> torch.Tensor:
     """Bring uint8 images (image, y, x, channel) to a model's size, colours and range [-1, 1].
 
     Colour becomes luma (ITU-R 601) for a gray model, gray is repeated for a colour model; resizing is bilinear with

@@ -11,7 +11,10 @@ from benchmarks.inputs import (
     layer_groups,
     open_store,
 )
+from benchmarks.simulated import digits_stimuli
+from neurocnnf import load_model
 from neurocnnf.datastore import DataStore
+from neurocnnf.record import each_layer
 
 
 def test_layers_are_grouped_in_order_within_the_budget():
@@ -80,7 +83,13 @@ def test_no_store_is_opened_where_no_file_is_needed(monkeypatch, store):
     assert isinstance(open_store(("a",), None), DataStore)
 
 
-def test_models_are_recorded_by_the_projects_own_recorder():
-    from neurocnnf.record import each_layer
+def test_models_are_recorded_by_the_projects_own_recorder_unless_they_record_themselves():
+    model, stimuli = load_model("cnnf-digits"), digits_stimuli(3)
+    found = default_each_layer()(model, stimuli, ("fc1",), 1)
+    np.testing.assert_array_equal(found["fc1"], each_layer(model, stimuli, ("fc1",), 1)["fc1"])
 
-    assert default_each_layer() is each_layer
+    class Own:
+        def each_layer(self, stimuli, layers, n_steps):
+            return {layer: (len(stimuli), n_steps) for layer in layers}
+
+    assert default_each_layer()(Own(), stimuli, ("a",), 2) == {"a": (3, 2)}
