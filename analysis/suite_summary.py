@@ -172,10 +172,9 @@ def as_latex(cells: pd.DataFrame) -> str:
 
 def write(table: pd.DataFrame, out: Path, seed: int = 0) -> list[Path]:
     """Write the table as CSV, Markdown and LaTeX, and the composite: what enters, means, weightings, one left out."""
-    means = composite(table)
     cells = as_cells(table)
-    parts = [table, as_markdown(cells), as_latex(cells), entries(table), means]
-    parts += [share_first(means, seed), leave_one_out(table)]
+    parts = [table, as_markdown(cells), as_latex(cells), entries(table), composite(table)]
+    parts += [share_first(table, seed=seed), leave_one_out(table)]
     paths = []
     for ending, part in zip(ENDINGS, parts, strict=True):
         text = part

@@ -4,7 +4,8 @@ A benchmark enters with its normalised score (1: as good as the recordings' nois
 family of benchmarks (V4, IT, behaviour, timing), then over families with equal weights, so that a family does not
 count more because more was measured in it. What is missing stays missing: a benchmark that no model has a score on
 is named and does not enter, for any model; a model that lacks a score which another has gets no number for that family,
-and none for the composite. It is neither zero nor left out of its own mean.
+and none for the composite. It is neither zero nor left out of its own mean. Ranks compare like with like: beside the
+composite stands the mean of the benchmarks that every model has a score on, and models are ranked by that.
 
 Equal weights are a choice, so two more tables say what hangs on it: the share of all weightings of the families
 (Dirichlet(1, ..., 1): uniform) under which each model ranks first, and the ranks when one benchmark is left out.
@@ -26,7 +27,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "IT": ("*.IT-rsa", "*.IT-ridge", "*.IT-pls", "*.IT-i1", "*.macaqueIT-*", "*.humanIT-*"),
     "behaviour": (
         "kriegeskorte2008.judgement-rsa",
-        "cifar10h.*",
+        "cifar10h.soft-labels",
+        "cifar10h.entropy",
         "geirhos.accuracy-*",
         "maniquet2025.accuracy",
         "maniquet2025.confusion",
@@ -37,6 +39,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "maniquet2025.masking",
         "kumbhar2021.sat",
         "geirhos.rt-*",
+        "cifar10h.rt",
         "kar2019.ost",
         "tang2018.*",
     ),
@@ -44,8 +47,9 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 """Family to patterns of benchmarks' identifiers."""
 
 N_WEIGHTINGS = 10_000
-ENTERS, NO_SCORE, NO_CEILING, NO_FAMILY = "enters", "no score", "no ceiling", "no family"
-COMPOSITE = "composite"
+ENTERS, PARTLY = "enters", "not of all models"
+NO_SCORE, NO_CEILING, NO_FAMILY = "no score", "no ceiling", "no family"
+COMPOSITE, COMMON = "composite", "of all models"
 
 
 def family_of(benchmark: str, families: Mapping[str, tuple[str, ...]] = FAMILIES) -> str | None:
@@ -69,8 +73,8 @@ def entries(scores: pd.DataFrame, families: Mapping[str, tuple[str, ...]] = FAMI
     Returns
     -------
     pandas.DataFrame
-        benchmark, family, state ("enters", "no score", "no ceiling": raw scores alone, "no family"), in the order in
-        which they come.
+        benchmark, family, state, in the order in which they come. State: "enters"; "not of all models" enters too, but
+        not the ranks; "no score", "no ceiling" (raw scores alone) and "no family" do not enter.
     """
     check_once(scores)
     rows = []
@@ -79,7 +83,8 @@ def entries(scores: pd.DataFrame, families: Mapping[str, tuple[str, ...]] = FAMI
         if family is None:
             state = NO_FAMILY
         elif part["value"].notna().any():
-            state = ENTERS
+            every = part["value"].notna().sum() == scores["model"].nunique()
+            state = ENTERS if every else PARTLY
         else:
             state = NO_CEILING if part["raw"].notna().any() else NO_SCORE
         rows.append({"benchmark": benchmark, "family": family, "state": state})
@@ -110,9 +115,10 @@ def composite(scores: pd.DataFrame, families: Mapping[str, tuple[str, ...]] = FA
     Returns
     -------
     pandas.DataFrame
-        A row for each model and family, and for each model one more, family "composite": model, family, value, low,
-        high, n_scored, n_benchmarks (that enter), missing (names), rank (1 is best, of the models with a value). A
-        family that no benchmark enters from has a row with n_benchmarks 0, and is no part of the composite.
+        A row for each model and family, and for each model two more, families "composite" and "of all models" (the
+        benchmarks that every model has): model, family, value, low, high, n_scored, n_benchmarks (that enter), missing
+        (names), rank (1 is best, of the models with a value). A family that no benchmark enters from has a row with
+        n_benchmarks 0, and is no part of the composite.
 
     Notes
     -----
@@ -120,25 +126,24 @@ def composite(scores: pd.DataFrame, families: Mapping[str, tuple[str, ...]] = FA
     wholly dependent, their errors add up; studies as independent, their squared errors add up.
     """
     entered = entries(scores, families)
-    entered = entered[entered["state"] == ENTERS]
-    rows = []
-    for model, part in scores.groupby("model", sort=False):
-        weights = _weights(entered, families)
-        for family in families:
-            own = entered[entered["family"] == family]
-            equal = pd.Series(1 / max(1, len(own)), index=own["benchmark"])
-            rows.append({"model": model, "family": family, **_mean(part, equal)})
-        rows.append({"model": model, "family": COMPOSITE, **_mean(part, weights)})
+    entered = entered[entered["state"].isin([ENTERS, PARTLY])]
+    groups = {family: _weights(entered[entered["family"] == family]) for family in families}
+    groups |= {COMPOSITE: _weights(entered), COMMON: _weights(entered[entered["state"] == ENTERS])}
+    rows = [
+        {"model": model, "family": name, **_mean(part, weights)}
+        for model, part in scores.groupby("model", sort=False)
+        for name, weights in groups.items()
+    ]
     table = pd.DataFrame(rows)
     table["rank"] = table.groupby("family")["value"].rank(ascending=False, method="min")
     return table
 
 
-def _weights(entered: pd.DataFrame, families) -> pd.Series:
+def _weights(entered: pd.DataFrame) -> pd.Series:
     """Weight of each benchmark: families alike, and alike within each."""
-    present = [family for family in families if (entered["family"] == family).any()]
     sizes = entered.groupby("family")["benchmark"].transform("size")
-    return pd.Series((1 / (len(present) * sizes)).to_numpy(), index=entered["benchmark"], dtype=np.float64)
+    weights = 1 / (max(1, entered["family"].nunique()) * sizes.to_numpy(np.float64))
+    return pd.Series(weights, index=entered["benchmark"])
 
 
 def _mean(part: pd.DataFrame, weights: pd.Series) -> dict:
@@ -157,13 +162,24 @@ def _mean(part: pd.DataFrame, weights: pd.Series) -> dict:
     return found | counts | {"missing": ", ".join(missing)}
 
 
-def share_first(table: pd.DataFrame, seed: int = 0, n_weightings: int = N_WEIGHTINGS) -> pd.DataFrame:
+def of_all_models(scores: pd.DataFrame, families: Mapping[str, tuple[str, ...]] = FAMILIES) -> pd.DataFrame:
+    """Return the scores on benchmarks that enter and that every model has a score on."""
+    table = entries(scores, families)
+    return scores[scores["benchmark"].isin(table.loc[table["state"] == ENTERS, "benchmark"])]
+
+
+def share_first(
+    scores: pd.DataFrame,
+    families: Mapping[str, tuple[str, ...]] = FAMILIES,
+    seed: int = 0,
+    n_weightings: int = N_WEIGHTINGS,
+) -> pd.DataFrame:
     """Rank models under weightings of the families drawn from all there are, each as likely.
 
     Parameters
     ----------
-    table
-        From `composite`.
+    scores, families
+        As in `composite`; only benchmarks that every model has a score on count.
     seed
         Of the weightings.
     n_weightings
@@ -172,38 +188,41 @@ def share_first(table: pd.DataFrame, seed: int = 0, n_weightings: int = N_WEIGHT
     Returns
     -------
     pandas.DataFrame
-        model, share_first (NaN for a model without a composite), best_rank, worst_rank, n_weightings, families.
+        model, share_first, best_rank, worst_rank (NaN where no benchmark is of all models), n_weightings, families.
         Models that tie for the first rank share it.
     """
-    families = table[(table["family"] != COMPOSITE) & (table["n_benchmarks"] > 0)]
-    names = list(families["family"].unique())
-    values = families.pivot(index="model", columns="family", values="value").reindex(columns=names)
-    values = values.reindex(table["model"].unique())
-    ranked = values.dropna()
-    result = pd.DataFrame(index=values.index, columns=["share_first", "best_rank", "worst_rank"], dtype=np.float64)
-    if len(ranked) and names:
-        weights = np.random.default_rng(seed).dirichlet(np.ones(len(names)), n_weightings)
-        totals = weights @ ranked.to_numpy(np.float64).T
-        first = totals == totals.max(axis=1, keepdims=True)
-        ranks = 1 + (totals[:, None, :] > totals[:, :, None]).sum(axis=2)
-        result.loc[ranked.index, "share_first"] = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
-        result.loc[ranked.index, "best_rank"] = ranks.min(axis=0)
-        result.loc[ranked.index, "worst_rank"] = ranks.max(axis=0)
-    return result.assign(n_weightings=n_weightings, families=", ".join(names)).reset_index()
+    models = list(scores["model"].unique())
+    result = pd.DataFrame({"model": models, "share_first": np.nan, "best_rank": np.nan, "worst_rank": np.nan})
+    common = of_all_models(scores, families)
+    if common.empty:
+        return result.assign(n_weightings=n_weightings, families="")
+    table = composite(common, families)
+    table = table[table["family"].isin(list(families)) & (table["n_benchmarks"] > 0)]
+    names = list(table["family"].unique())
+    values = table.pivot(index="model", columns="family", values="value").loc[models, names].to_numpy(np.float64)
+    weights = np.random.default_rng(seed).dirichlet(np.ones(len(names)), n_weightings)
+    totals = weights @ values.T
+    first = np.isclose(totals, totals.max(axis=1, keepdims=True), rtol=0, atol=1e-12)
+    ranks = 1 + (totals[:, None, :] > totals[:, :, None]).sum(axis=2)
+    result["share_first"] = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
+    result["best_rank"], result["worst_rank"] = ranks.min(axis=0), ranks.max(axis=0)
+    return result.assign(n_weightings=n_weightings, families=", ".join(names))
 
 
 def leave_one_out(scores: pd.DataFrame, families: Mapping[str, tuple[str, ...]] = FAMILIES) -> pd.DataFrame:
-    """Take the composite again without each of the benchmarks that enter it.
+    """Rank models again without each of the benchmarks that every model has a score on.
 
     Returns
     -------
     pandas.DataFrame
-        left_out ("" for none), model, value, rank. Leaving out a family's only benchmark leaves the family out.
+        left_out ("" for none), model, value, rank. Leaving out a family's only benchmark leaves the family out; leaving
+        out the only benchmark leaves nothing, and NaN.
     """
-    entered = entries(scores, families)
-    names = ["", *entered.loc[entered["state"] == ENTERS, "benchmark"]]
+    common = of_all_models(scores, families)
     parts = []
-    for name in names:
-        table = composite(scores[scores["benchmark"] != name], families)
-        parts.append(table.loc[table["family"] == COMPOSITE, ["model", "value", "rank"]].assign(left_out=name))
+    for name in ["", *common["benchmark"].unique()]:
+        rest = common[common["benchmark"] != name]
+        models = pd.DataFrame({"model": scores["model"].unique()})
+        table = composite(rest, families) if len(rest) else models.assign(family=COMMON, value=np.nan, rank=np.nan)
+        parts.append(table.loc[table["family"] == COMMON, ["model", "value", "rank"]].assign(left_out=name))
     return pd.concat(parts, ignore_index=True)[["left_out", "model", "value", "rank"]]

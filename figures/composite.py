@@ -36,10 +36,11 @@ CAPTION = """The composite of all benchmarks. a: scores, divided by their ceilin
 families of benchmarks and then over the families with equal weights (bold: the composite), with 95 % intervals;
 benchmarks of one study are taken as wholly dependent, studies as independent. n: benchmarks that enter; a model that
 lacks one of them is missing in that family and in the composite, and a family that no model has a score in is no part
-of it. b: share of all weightings of the families (uniform, drawn at random) under which each model ranks first, and in
-brackets its best and worst rank. c: each model's rank by the composite when one benchmark is left out; below, the
-benchmarks that do not enter, and why."""
-COMPOSITE, NONE_LEFT_OUT = "composite", "none left out"
+of it. Below, the same mean of the benchmarks that every model has a score on; b and c are of these. b: share of all
+weightings of the families (uniform, drawn at random) under which each model ranks first, and in brackets its best and
+worst rank. c: each model's rank when one benchmark is left out; below, the benchmarks that are not
+ranked by, and why."""
+COMPOSITE, COMMON, NONE_LEFT_OUT = "composite", "of all models", "none left out"
 KINDS = {"cnnf": (CNNF, "o"), "cnn": (CONTROL, "D"), "lateral": (BRAIN, "s"), "predictive": (CATEGORIES[2], "^")}
 PARTS = {
     "entries": ("benchmark", "family", "state"),
@@ -81,7 +82,7 @@ def draw(parts: dict[str, pd.DataFrame], simulated: bool) -> Figure:
 
 
 def outside_of(entries: pd.DataFrame) -> pd.DataFrame:
-    """Return the benchmarks that do not enter."""
+    """Return the benchmarks that models are not ranked by."""
     return entries[entries["state"] != "enters"]
 
 
@@ -103,7 +104,7 @@ def _means(axes: Axes, table: pd.DataFrame, looks: dict[str, tuple[str, str]]) -
     beside_axes = axes.get_yaxis_transform()
     for family, part in table.groupby("family", sort=False):
         ticks.append((down + (len(part) - 1) / 2, f"{family}\nn = {int(part['n_benchmarks'].iloc[0])}"))
-        if family == COMPOSITE:
+        if family in (COMPOSITE, COMMON):
             axes.axhspan(down - 0.7, down + len(part) - 0.3, color=CEILING, alpha=0.35, linewidth=0)
         for _, row in part.iterrows():
             colour, marker = looks[row["model"]]
@@ -121,7 +122,8 @@ def _means(axes: Axes, table: pd.DataFrame, looks: dict[str, tuple[str, str]]) -
     axes.set(xlim=(low, low + (high - low) / 0.62), ylim=(down - 0.8, -0.9), xlabel="score / ceiling")
     axes.set_xticks([x for x in axes.get_xticks() if low <= x <= high])
     axes.set_yticks([y for y, _ in ticks], [name for _, name in ticks])
-    axes.get_yticklabels()[-1].set_fontweight("bold")
+    for label in axes.get_yticklabels()[-2:]:
+        label.set_fontweight("bold")
     axes.tick_params(axis="y", length=0)
     axes.set_title("mean score of each family", loc="left")
 
@@ -155,7 +157,7 @@ def _shares(axes: Axes, table: pd.DataFrame, looks: dict[str, tuple[str, str]]) 
 
 
 def _ranks(axes: Axes, table: pd.DataFrame, outside: pd.DataFrame, models: list[str]) -> None:
-    """Draw ranks, a row per benchmark left out; then a row for each that does not enter, and why."""
+    """Draw ranks, a row per benchmark left out; then a row for each that is not ranked by, and why."""
     names = list(table["left_out"].unique())
     ranks = table.set_index(["left_out", "model"])["rank"]
     for down, name in enumerate(names):
@@ -173,7 +175,7 @@ def _ranks(axes: Axes, table: pd.DataFrame, outside: pd.DataFrame, models: list[
             ink = ink_on(colour) if known else FAINT
             axes.text(across, down, word, ha="center", va="center", color=ink, fontsize=6.5)
     for down, row in enumerate(outside.itertuples(), start=len(names)):
-        words = f"does not enter: {row.state}"
+        words = f"not ranked: {row.state}"
         axes.text((len(models) - 1) / 2, down, words, ha="center", va="center", color=FAINT, fontsize=6.5)
     labels = [*(name or NONE_LEFT_OUT for name in names), *outside["benchmark"]]
     axes.set(xlim=(-0.5, len(models) - 0.5), ylim=(len(labels) - 0.5, -0.5))

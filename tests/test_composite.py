@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import list_benchmarks
-from benchmarks.composite import COMPOSITE, composite, entries, family_of, leave_one_out, share_first
+from benchmarks.composite import COMMON, COMPOSITE, composite, entries, family_of, leave_one_out, share_first
 
 NAN = float("nan")
 V4, PLS, HUMAN, MACAQUE = "c.V4-ridge", "c.V4-pls", "k.humanIT-rsa", "k.macaqueIT-rsa"
@@ -64,9 +64,28 @@ def test_a_model_that_lacks_a_score_has_no_composite_and_is_not_ranked():
     assert one(table, "a", "V4")["value"] == pytest.approx(0.2)
     assert one(table, "b")["value"] == pytest.approx(0.5)
     assert one(table, "b")["rank"] == 1
-    shares = share_first(table).set_index("model")["share_first"]
-    assert np.isnan(shares["a"])
-    assert shares["b"] == 1
+
+
+def test_ranks_are_of_the_benchmarks_that_every_model_has():
+    scores = make({V4: (0.2, 0.9), HUMAN: (NAN, 0.1), LABELS: (0.5, 0.5)})
+    table = composite(scores)
+    assert one(table, "a", COMMON)["value"] == pytest.approx(0.35)
+    assert one(table, "b", COMMON)["value"] == pytest.approx(0.7)
+    assert entries(scores)["state"].tolist() == ["enters", "not of all models", "enters"]
+    shares = share_first(scores).set_index("model")
+    assert shares["share_first"].tolist() == [0, 1]
+    assert shares.loc["a", "families"] == "V4, behaviour"
+    left = leave_one_out(scores)
+    assert left["left_out"].unique().tolist() == ["", V4, LABELS]
+    assert left.loc[left["left_out"] == V4, "rank"].tolist() == [1, 1]
+
+
+def test_with_nothing_in_common_nobody_is_ranked():
+    scores = make({V4: (0.2, NAN), HUMAN: (NAN, 0.1)})
+    assert share_first(scores)["share_first"].isna().all()
+    assert leave_one_out(scores)["rank"].isna().all()
+    only = leave_one_out(make({V4: (0.2, 0.1)}))
+    assert only.loc[only["left_out"] == V4, "rank"].isna().all()
 
 
 def test_what_nobody_has_a_score_on_is_named_and_does_not_enter():
@@ -88,7 +107,7 @@ def test_what_nobody_has_a_score_on_is_named_and_does_not_enter():
 
 def test_the_share_of_weightings_is_that_of_the_closed_form():
     """Of two families weighted w and 1 - w, w uniform: a is first where w > loss / (gain + loss)."""
-    table = composite(make({V4: (0.6, 0.3), HUMAN: (0.2, 0.3)}))
+    table = make({V4: (0.6, 0.3), HUMAN: (0.2, 0.3)})
     shares = share_first(table, seed=1).set_index("model")
     assert shares.loc["a", "share_first"] == pytest.approx(0.3 / 0.4, abs=0.015)
     assert shares["share_first"].sum() == pytest.approx(1)
@@ -97,15 +116,14 @@ def test_the_share_of_weightings_is_that_of_the_closed_form():
 
 
 def test_a_model_that_is_better_everywhere_is_first_under_every_weighting():
-    table = composite(make({V4: (0.6, 0.3), HUMAN: (0.4, 0.3), LABELS: (0.9, 0.8)}))
-    shares = share_first(table).set_index("model")
+    shares = share_first(make({V4: (0.6, 0.3), HUMAN: (0.4, 0.3), LABELS: (0.9, 0.8)})).set_index("model")
     assert shares["share_first"].tolist() == [1, 0]
     assert shares["worst_rank"].tolist() == [1, 2]
     assert shares.loc["a", "families"] == "V4, IT, behaviour"
 
 
 def test_equal_models_share_the_first_rank():
-    shares = share_first(composite(make({V4: (0.5, 0.5), HUMAN: (0.4, 0.4)})))
+    shares = share_first(make({V4: (0.5, 0.5), HUMAN: (0.4, 0.4)}))
     assert shares["share_first"].tolist() == [0.5, 0.5]
 
 
@@ -129,5 +147,6 @@ def test_every_real_benchmark_has_a_family():
     assert {name: family_of(name) for name in real if family_of(name) is None} == {}
     assert family_of("kriegeskorte2008.humanIT-rsa") == "IT"
     assert family_of("zhang2011.IT-decoding") == family_of("maniquet2025.masking") == "timing"
+    assert family_of("cifar10h.rt") == family_of("kumbhar2021.sat") == "timing"
     assert family_of("maniquet2025.confusion") == family_of("geirhos.accuracy-by-condition") == "behaviour"
     assert family_of("kriegeskorte2008.judgement-rsa") == "behaviour"

@@ -38,7 +38,8 @@ def test_what_is_missing_is_said_and_the_bytes_are_the_same_twice(tmp_path):
     (tmp_path / "two").mkdir()
     text = render(tmp_path / "one")
     assert text == render(tmp_path / "two")
-    for words in ("0.50 [0.40, 0.60]", "missing", "does not enter: no score", "kar2019.ost", "none left out"):
+    said = ("0.50 [0.40, 0.60]", "missing", "kar2019.ost", "none left out")
+    for words in (*said, "not ranked: no score", "not ranked: not of all models"):
         assert words in text
     assert "nan" not in text
     assert "SIMULATED" not in text
@@ -47,13 +48,13 @@ def test_what_is_missing_is_said_and_the_bytes_are_the_same_twice(tmp_path):
     assert (tmp_path / "one" / "fig.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_simulated_scores_say_so_on_the_face(tmp_path, monkeypatch):
+def test_simulated_scores_say_so_on_the_face(tmp_path):
     assert "SIMULATED" in render(tmp_path, simulated=True)
 
 
 def test_where_nothing_was_scored_all_is_missing(tmp_path):
     text = render(tmp_path, empty=True)
-    assert text.count("does not enter: no score") == 4
+    assert text.count("not ranked: no score") == 4
     assert "missing" in text
 
 
