@@ -8,8 +8,10 @@ import pytest
 from benchmarks.bootstrap import fold_correlations
 from benchmarks.brainscore import BrainModelAdapter, register, score_official
 from benchmarks.brainscore.image_files import written
-from benchmarks.ridge import gram, ridge_predictions
+from benchmarks.gram import gram
+from benchmarks.ridge import ridge_predictions
 from benchmarks.simulated import digits_stimuli
+from benchmarks.splits import in_place
 from neurocnnf import StepClock, load_model
 from neurocnnf.record import each_layer
 
@@ -117,10 +119,10 @@ def test_ridge_on_brain_scores_own_splits_gives_brain_scores_numbers(model, neur
     fit = ridge_predictions(products, neurons, folds, penalty)
     for row, fold in enumerate(folds):
         for neuroid in range(20):
-            ours[row, neuroid] = np.corrcoef(fit.predictions[fold, neuroid], neurons[fold, neuroid])[0, 1]
+            ours[row, neuroid] = np.corrcoef(fit.predictions[row][:, neuroid], neurons[fold, neuroid])[0, 1]
     raw = theirs.raw.transpose("split", "neuroid").values
     np.testing.assert_allclose(ours, raw, atol=1e-6)
-    np.testing.assert_allclose(fold_correlations(fit.predictions, neurons, folds), raw.mean(0), atol=1e-6)
+    np.testing.assert_allclose(fold_correlations(in_place(fit.predictions, folds, len(neurons)), neurons, folds), raw.mean(0), atol=1e-6)
     assert float(theirs) == pytest.approx(np.median(ours, axis=1).mean(), abs=1e-6)
 
 
