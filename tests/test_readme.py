@@ -5,7 +5,6 @@ import io
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -31,19 +30,19 @@ def test_the_first_lines_run_and_print_the_number_they_promise():
     assert f"{layer}, step {step}" in BLOCKS[0]
 
 
-def test_a_model_of_ones_own_is_scored():
-    block = BLOCKS[1]
-    assert block.count("cowley2023.V4-ridge") == 1
-    names, printed = run(block.replace("cowley2023", "simulated"))
-    assert "mine on simulated.V4-ridge" in printed
-    # Pixels do not change with the step.
-    table = names["score"].table()
-    np.testing.assert_allclose(table.to_numpy(), table.to_numpy()[:, :1].repeat(3, axis=1))
+def test_a_model_of_ones_own_is_scored_and_is_a_brain_model():
+    names, printed = run(BLOCKS[1])
+    assert "looped on simulated.V4-ridge" in printed
+    assert "looped" in printed.splitlines()[-1]
+    # The stem sees no other layer: it does the same at every step.
+    raw = names["load_benchmark"]("simulated.V4-ridge", quick=True)(names["model"], n_steps=1, layers=("stem", "block"))
+    stem = raw.table().loc["stem"]
+    assert stem[0] == stem[1]
 
 
 def test_recordings_of_ones_own_make_a_benchmark():
     _, printed = run(BLOCKS[2])
-    assert "cnnf-digits on mine.V4-ridge" in printed
+    assert "cnnf-digits on mine.responses-ridge" in printed
 
 
 @pytest.mark.parametrize("name", re.findall(r"!\[[^]]*\]\(([^)]+)\)", README))
