@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from benchmarks.brainscore import BrainModelAdapter
 from benchmarks.brainscore.image_files import ImageFiles, written
@@ -185,3 +186,13 @@ def test_image_files_are_read_when_shown_and_brought_to_one_size(tmp_path, digit
     assert len(files) == 3
     assert files[:2].shape == (2, 8, 8, 3)
     assert (files[:2][1] == 9).all()
+
+
+def test_an_image_of_a_mixed_set_is_the_same_whichever_comes_first(tmp_path):
+    for name, size in (("small", 20), ("large", 50), ("other", 60)):
+        pixels = np.random.default_rng(size).integers(0, 256, (size, size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    small, large, other = (tmp_path / f"{name}.png" for name in ("small", "large", "other"))
+    first, second = ImageFiles([large, small])[:], ImageFiles([other, large])[:]
+    assert first.shape == second.shape == (2, 224, 224, 3)
+    np.testing.assert_array_equal(first[0], second[1])

@@ -110,7 +110,7 @@ def test_our_benchmarks_do_not_import_brain_score_for_models_that_do_not_come_fr
 @functools.cache
 def _here() -> bool:
     return "NEUROCNNF_DATA" in os.environ and all(
-        DataStore().available(name) for name in load_benchmark("kriegeskorte2008.IT-rsa").studies
+        DataStore().available(name) for name in load_benchmark("kriegeskorte2008.humanIT-rsa").studies
     )
 
 
@@ -122,7 +122,7 @@ def test_pixels_on_kriegeskorte2008():
     import brainscore_vision
 
     pixels = brainscore_vision.load_model("pixels")
-    score = load_benchmark("kriegeskorte2008.IT-rsa", quick=True)(pixels, layers=("IT",))
+    score = load_benchmark("kriegeskorte2008.humanIT-rsa", quick=True)(pixels, layers=("IT",))
     assert score.model == "pixels"
     assert score.n_used == 92
     assert -0.2 < score.raw < 0.3

@@ -122,7 +122,8 @@ def test_ridge_on_brain_scores_own_splits_gives_brain_scores_numbers(model, neur
             ours[row, neuroid] = np.corrcoef(fit.predictions[row][:, neuroid], neurons[fold, neuroid])[0, 1]
     raw = theirs.raw.transpose("split", "neuroid").values
     np.testing.assert_allclose(ours, raw, atol=1e-6)
-    np.testing.assert_allclose(fold_correlations(in_place(fit.predictions, folds, len(neurons)), neurons, folds), raw.mean(0), atol=1e-6)
+    predictions = in_place(fit.predictions, folds, len(neurons))
+    np.testing.assert_allclose(fold_correlations(predictions, neurons, folds), raw.mean(0), atol=1e-6)
     assert float(theirs) == pytest.approx(np.median(ours, axis=1).mean(), abs=1e-6)
 
 

@@ -77,19 +77,30 @@ def test_a_plugin_that_switches_tls_verification_off_does_so_only_while_it_is_im
     assert ssl._create_default_https_context is before
 
 
-def test_missing_data_and_unknown_benchmarks_are_said_in_one_line(monkeypatch):
+@pytest.mark.parametrize("wrapped", [False, True], ids=["as botocore raises it", "as Brain-Score's fetcher does"])
+def test_missing_data_and_unknown_benchmarks_are_said_in_one_line(monkeypatch, wrapped):
     from botocore.exceptions import EndpointConnectionError
 
     adapter = BrainModelAdapter(load_model("cnnf-digits"))
 
     def no_network():
-        raise EndpointConnectionError(endpoint_url="s3")
+        error = EndpointConnectionError(endpoint_url="s3")
+        raise Exception([error, error]) if wrapped else error
 
     monkeypatch.setitem(brainscore_vision.benchmark_registry, "simulated.far", no_network)
     with pytest.raises(ValueError, match=r"simulated\.far: its data are not in BRAINIO_HOME"):
         score_official(adapter, "simulated.far")
     with pytest.raises(ValueError, match=r"expected one of Brain-Score's, got 'no\.such-thing'"):
         score_official(adapter, "no.such-thing")
+
+
+def test_a_fault_that_is_not_about_data_is_not_hidden(monkeypatch):
+    def broken():
+        raise Exception(["a fault"])
+
+    monkeypatch.setitem(brainscore_vision.benchmark_registry, "simulated.broken", broken)
+    with pytest.raises(Exception, match="a fault"):
+        score_official(BrainModelAdapter(load_model("cnnf-digits")), "simulated.broken")
 
 
 def test_the_command_line_scores_on_an_official_benchmark(monkeypatch, tmp_path):

@@ -57,7 +57,7 @@ def test_list_says_whose_data_are_here(tmp_path, monkeypatch):
     lines = {line.split()[1]: line for line in run("list").stdout.splitlines() if len(line.split()) > 2}
     assert "no data here" in lines["geirhos.rt-by-condition"]
     assert "no data" not in lines["kar2019.ost"]
-    assert lines["simulated.IT-rsa"].count("simulated") == 2
+    assert lines["simulated.humanIT-rsa"].count("simulated") == 2
 
 
 def test_an_unknown_model_is_one_clear_line():

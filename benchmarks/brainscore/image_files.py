@@ -15,16 +15,20 @@ from PIL import Image
 from neurocnnf.stimuli import Stimuli
 
 
+MIXED_SIZE = 224  # usual among Brain-Score's models
+
+
 class ImageFiles:
     """Image files as a lazy array, uint8 (presentation, y, x, 3); none is read before it is asked for.
 
-    Files of another size than the first are resized to it (bilinear, antialiased).
+    Where files differ in size, all are resized to `MIXED_SIZE` pixels a side (bilinear, antialiased): what a model does
+    with an image must not depend on which of the others comes first.
     """
 
     def __init__(self, paths: Sequence[str | Path]):
         self.paths = np.array([str(path) for path in paths])
-        with Image.open(self.paths[0]) as image:
-            self.size = image.size
+        sizes = {_size(path) for path in self.paths}
+        self.size = sizes.pop() if len(sizes) == 1 else (MIXED_SIZE, MIXED_SIZE)
 
     def __len__(self) -> int:
         """Return the number of files."""
@@ -40,6 +44,11 @@ class ImageFiles:
         if colour.size != self.size:
             colour = colour.resize(self.size, Image.Resampling.BILINEAR)
         return np.asarray(colour)
+
+
+def _size(path: str) -> tuple[int, int]:
+    with Image.open(path) as image:  # reads no pixels
+        return image.size
 
 
 def shown(stimuli) -> tuple[Stimuli, NDArray[np.int64], dict[str, Any]]:

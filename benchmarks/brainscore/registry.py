@@ -73,11 +73,15 @@ def score_official(model: BrainModel, benchmark: str):
             f"brainscore:{benchmark}: needs the package {error.name!r}, which is not installed. Install it; "
             "Brain-Score is not allowed to do so by itself."
         ) from error
-    except (BotoCoreError, ClientError, OSError) as error:
+    except Exception as error:
+        # Its fetcher raises a bare Exception that holds the errors of its attempts.
+        cause = error.args[0][-1] if type(error) is Exception and isinstance(error.args[0], list) else error
+        if not isinstance(cause, BotoCoreError | ClientError | OSError):
+            raise
         home = os.environ.get("BRAINIO_HOME", "~/.brainio")
         raise ValueError(
             f"brainscore:{benchmark}: its data are not in BRAINIO_HOME ({home}) and could not be downloaded "
-            f"({type(error).__name__}). Connect to a network, or copy that folder from a machine that has them."
+            f"({type(cause).__name__}). Connect to a network, or copy that folder from a machine that has them."
         ) from error
 
 
