@@ -41,8 +41,8 @@ def test_images_shown_fewer_times_count_the_repetitions_that_they_share():
 
 
 def test_noise_alone_has_distance_0_on_average():
-    found = crossnobis_rdm(make_repeats(n=60, signal=0))
-    assert abs(found.mean()) < 0.02
+    found = crossnobis_rdm(make_repeats(n=200, signal=0))
+    assert abs(found.mean()) < 0.08  # three standard errors
     assert (found < 0).mean() > 0.3
 
 

@@ -9,12 +9,14 @@ import pytest
 import xarray as xr
 
 from benchmarks import neural_predictivity
+from benchmarks.gram import gram
 from benchmarks.neural_predictivity import (
     NeuralPredictivity,
     make_design,
+    predict,
     quick_sessions,
-    score_features,
     score_layer,
+    score_products,
 )
 from benchmarks.simulated import simulated_session
 from neurocnnf.stimuli import Stimuli
@@ -73,14 +75,21 @@ def sessions_from(layer, step, shuffled=False, names=("a1", "a2", "b1"), noise=0
     return source
 
 
-def score(source, model=None, **options):
-    benchmark = NeuralPredictivity("simulated.test-ridge", (), source, simulated=True, each_layer=each_layer)
+def score_features(features, design, metric="ridge"):
+    return score_products(gram(features), design, metric)
+
+
+def score(source, model=None, metric="ridge", memory=10**9, **options):
+    benchmark = NeuralPredictivity(
+        f"simulated.test-{metric}", (), source, simulated=True, metric=metric, each_layer=each_layer, memory=memory
+    )
     return benchmark(model or RandomFeatures(), n_steps=N_STEPS, **options)
 
 
+@pytest.mark.parametrize("metric", ["ridge", "pls"])
 @pytest.mark.parametrize(("layer", "step"), [("middle", 1), ("high", 3), ("low", 0)])
-def test_the_layer_and_step_that_made_the_recordings_are_found_in_every_session(layer, step):
-    table = score(sessions_from(layer, step)).per_step
+def test_the_layer_and_step_that_made_the_recordings_are_found_in_every_session(layer, step, metric):
+    table = score(sessions_from(layer, step), metric=metric).per_step
     for _, rows in table.groupby("session"):
         best = rows.loc[rows["raw"].idxmax()]
         assert (best["layer"], best["step"]) == (layer, step)
@@ -102,8 +111,9 @@ def test_recordings_made_of_the_last_step_reach_their_ceiling_and_choose_their_l
     assert found.per_step["simulated"].all()
 
 
-def test_on_shuffled_recordings_intervals_hold_zero_about_as_often_as_they_say():
-    found = score(sessions_from("middle", 1, shuffled=True))
+@pytest.mark.parametrize("metric", ["ridge", "pls"])
+def test_on_shuffled_recordings_intervals_hold_zero_about_as_often_as_they_say(metric):
+    found = score(sessions_from("middle", 1, shuffled=True), metric=metric)
     rows = found.per_step.drop_duplicates(["session", "raw"])  # a layer that stays the same counts once
     holds = (rows["raw_low"] < 0) & (rows["raw_high"] > 0)
     assert holds.mean() >= 0.8
@@ -151,14 +161,36 @@ def test_one_session_gives_the_table_and_no_number():
 
 def test_steps_that_do_not_differ_are_computed_once(monkeypatch):
     calls = []
-    monkeypatch.setattr(neural_predictivity, "score_features", lambda *args: calls.append(1) or score_features(*args))
+    monkeypatch.setattr(neural_predictivity, "score_products", lambda *args: calls.append(1) or score_products(*args))
     rng = np.random.default_rng(0)
-    first, second = rng.standard_normal((2, 40, 5))
+    first, second = (gram(features) for features in rng.standard_normal((2, 40, 5)))
     design = make_design(rng.standard_normal((40, 3)), None, seed=0, n_resamples=10)
-    scores = score_layer(np.stack([first, first, first, second]), design)
+    scores = score_layer([first, first, first, second], design, "ridge")
     assert len(calls) == 2
     assert scores[0] is scores[1] is scores[2]
     assert scores[3].row["raw"] != scores[0].row["raw"]
+
+
+def test_a_smaller_budget_of_memory_costs_passes_and_changes_nothing():
+    source = sessions_from("middle", 1, names=("a1",))
+    matrices = 8 * N_IMAGES**2 * (N_STEPS + 1)
+    large, small = (score(source, memory=memory).per_step for memory in (10**9, 2 * matrices))
+    pd.testing.assert_frame_equal(large, small, rtol=1e-4)
+
+
+def test_pls_says_how_many_components_it_took_and_ridge_where_its_penalties_lie():
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((60, 10))
+    design = make_design(features[:, :4] + rng.standard_normal((60, 4)), None, seed=0, n_resamples=50)
+    pls, ridge = (score_features(features, design, metric).row for metric in ("pls", "ridge"))
+    assert pls["n_components"] == 10
+    assert 0 <= ridge["penalties_at_edge"] <= 1
+    assert "penalties_at_edge" not in pls
+
+
+def test_an_unknown_metric_is_refused():
+    with pytest.raises(ValueError, match="metric: expected one of ridge, pls, got 'lasso'"):
+        predict(np.eye(4), np.eye(4), (), "lasso")
 
 
 def test_without_repeats_ceiling_and_normalised_score_are_missing():
