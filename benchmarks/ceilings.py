@@ -151,8 +151,8 @@ def rsa_noise_ceiling(subjects: NDArray, metric: str) -> tuple[float, float]:
 
     Upper: the mean similarity of each subject to the average of all subjects, itself among them. Lower: to
     the average of the others. Averages are taken of the subjects' ranks (Spearman, Kendall) or of their vectors scaled
-    to unit length (cosine, Pearson). No matrix can be above the upper bound by cosine or Pearson; by ranks, none by more than
-    what ranking the average again costs.
+    to unit length (cosine, Pearson). No matrix can be above the upper bound by cosine or Pearson; by ranks, none by
+    more than what ranking the average again costs.
 
     Parameters
     ----------

@@ -45,8 +45,8 @@ BRAIN_SCORE_PENALTIES = np.concatenate(
 """The 99 penalties of Brain-Score's ridgecv metrics (brainscore_vision 2.4.2, ``regression_correlation``)."""
 
 SKELETON_ERROR = 1e-6
-"""About the largest error of a function that the skeleton interpolates; the functions lie between 0 and 1. The error that
-counts is measured."""
+"""About the largest error of a function that the skeleton interpolates; the functions lie between 0 and 1. The error
+that counts is measured."""
 N_EIGENVALUES = 1500
 ROUNDING = 100 * np.finfo(np.float64).eps
 """Of a sum of products whose terms cancel, relative to the largest of them."""
@@ -94,7 +94,7 @@ def make_skeleton(grid: NDArray[np.float64], largest: float) -> Skeleton:
 
 
 def _functions(grid, largest, n_eigenvalues):
-    """f_w(a): (eigenvalue, penalty), for eigenvalues from 0, through all that a penalty can tell from 0, to `largest`."""
+    """f_w(a): (eigenvalue, penalty), for eigenvalues 0, and from all that a penalty can tell from 0 to `largest`."""
     smallest = min(grid.min() * 1e-12, largest)
     values = np.concatenate([[0], np.geomspace(smallest, largest, n_eigenvalues)])
     return grid / (values[:, None] + grid)
@@ -141,9 +141,9 @@ def ridge_cv_predictions(
         return result
     design = RidgeDesign.decompose(products, responses[:, usable], held_out)
     fits = _best_fits(design, grid)
-    for part, chosen, predictions, (index, fit) in zip(held_out, result.penalties, result.predictions, fits, strict=True):
-        predictions[:, usable] = responses[np.ix_(part, usable)] - fit.residuals
-        chosen[usable] = grid[index]
+    for split, (part, (index, fit)) in enumerate(zip(held_out, fits, strict=True)):
+        result.predictions[split][:, usable] = responses[np.ix_(part, usable)] - fit.residuals
+        result.penalties[split, usable] = grid[index]
     return RidgeResult(result.predictions, result.penalties, grid, usable)
 
 

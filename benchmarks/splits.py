@@ -82,7 +82,7 @@ def check_splits(products: NDArray, responses: NDArray, held_out: HeldOut) -> No
         )
     for part in held_out:
         distinct = np.unique(part)
-        inside = len(part) and 0 <= distinct[0] and distinct[-1] < n
+        inside = len(part) and distinct[0] >= 0 and distinct[-1] < n
         if not inside or len(distinct) < len(part) or len(part) > n - 2:
             raise ValueError(
                 f"held_out: expected 1 to {n - 2} different indices between 0 and {n - 1}, got {len(part)}, "

@@ -1,7 +1,7 @@
 """Gram matrices and dissimilarities of a model's layers at every step, within a budget of memory, and exact.
 
-Stimuli are shown in chunks, and every layer at every step is read from one pass. As many chunks' activations are kept as the
-budget has room for, and each later chunk is multiplied with those; what did not fit begins another pass over the
+Stimuli are shown in chunks, and every layer at every step is read from one pass. As many chunks' activations are kept
+as the budget has room for, and each later chunk is multiplied with those; what did not fit begins another pass over the
 stimuli from there. So memory is bounded for any number of units, and costs passes, never accuracy: no unit is left out
 and nothing is projected. Where all activations fit there is one pass.
 

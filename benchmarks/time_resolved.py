@@ -1,7 +1,8 @@
 """Steps against milliseconds: how well each step of a layer matches each time bin of a recording.
 
 Each function gives (step, time_bin). What steps and time bins have in common is computed once: a step's Gram matrix and
-decomposition serve all time bins, which are just more targets; a time bin's dissimilarities are ranked once for all steps.
+decomposition serve all time bins, which are just more targets; a time bin's dissimilarities are ranked once for all
+steps.
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ def _score_bins(products, responses, designs, metric) -> list[StepScore]:
     return [score_predictions(by_bin[:, :, k], fit, design) for k, design in enumerate(designs)]
 
 
-def time_resolved_rsa(distances: Sequence[NDArray], responses: NDArray, metric: str = "spearman") -> NDArray[np.float64]:
+def time_resolved_rsa(
+    distances: Sequence[NDArray], responses: NDArray, metric: str = "spearman"
+) -> NDArray[np.float64]:
     """Compare each step's dissimilarities with those of each time bin.
 
     Parameters

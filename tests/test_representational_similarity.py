@@ -189,9 +189,9 @@ def test_steps_that_do_not_differ_are_computed_once(monkeypatch):
     calls = []
     monkeypatch.setattr(module, "compare_with_target", lambda *args: calls.append(1) or compare_with_target(*args))
     rng = np.random.default_rng(0)
-    first, second = rng.standard_normal((2, 10, 5))
+    first, second = (correlation_rdm(features) for features in rng.standard_normal((2, 10, 5)))
     target = make_target("macaque IT", rng.random(45), "cosine", pair_counts(10, 20, rng))
-    compared = compare_layer(np.stack([first, first, second]), [target])
+    compared = compare_layer([first, first, second], [target], 10)
     assert len(calls) == 2
     assert compared[0] is compared[1]
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge, RidgeCV
 
-from benchmarks.bootstrap import fold_correlations
 from benchmarks.gram import gram
 from benchmarks.ridge import RidgeResult, ridge_predictions
 from benchmarks.splits import in_place, make_folds
@@ -64,7 +63,8 @@ def test_repeated_and_constant_units_change_nothing_that_matters():
     features, responses, folds = make_data(units=20)
     rank_deficient = np.hstack([features, features, np.ones((len(features), 3))])
     once, twice = (
-        in_place(ridge_predictions(gram(x), responses, folds).predictions, folds, 90) for x in (features, rank_deficient)
+        in_place(ridge_predictions(gram(x), responses, folds).predictions, folds, 90)
+        for x in (features, rank_deficient)
     )
     np.testing.assert_allclose(once, twice, atol=1e-9)
 
