@@ -14,7 +14,6 @@ from PIL import Image
 
 from neurocnnf.stimuli import Stimuli
 
-
 MIXED_SIZE = 224  # usual among Brain-Score's models
 
 
