@@ -14,7 +14,7 @@ import benchmarks.run_suite
 import benchmarks.score  # noqa: F401
 from neurocnnf.__main__ import app
 
-COMMANDS = ["list", "fetch", "train", "ship", "evaluate", "score", "recognition-times"]
+COMMANDS = ["list", "fetch", "train", "ship", "evaluate", "robustness", "score", "recognition-times"]
 WIDE = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
 
