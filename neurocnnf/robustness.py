@@ -178,18 +178,15 @@ def robustness(
     right = _right(model, images, labels, steps)
     found = [(CLEAN, "none", right)]
     runs = list(_runs(model, attack, effort, len(images), control))
-    total = sum(1 if gradient != "e2e" else 2 * steps for run in runs for gradient in run.gradients)
+    total = sum(len(_targets(gradient, steps)) for run in runs for gradient in run.gradients)
     done, first = 0, right
     for run in runs:
         n = run.n_images
         for gradient in run.gradients:
-            survived, targets = right[..., :n].clone(), [(None, "last")]
-            if (
-                gradient == "e2e"
-            ):  # at step 0 it is what "first" is; so it is with smooth gates, of which step 0 has none
+            survived = right[..., :n].clone()
+            if gradient == "e2e":  # at step 0, which has no gates of feedback, smooth or not, it is what "first" is
                 survived[:, 0] = first[:, 0, :n]
-                targets = [(k, readout) for k in range(1, steps + 1) for readout in READOUTS]
-            for step, readout in targets:
+            for step, readout in _targets(gradient, steps):
                 done += 1
                 generator = torch.Generator().manual_seed(seed * 10_000 + done)
                 _attack(model, run, images[:n], labels[:n], survived, step, readout, generator)
@@ -241,6 +238,11 @@ def _runs(
     yield _Run("spsa", both, estimate, min(effort.n_spsa_images, n_images), 1)
     if control is not None:
         yield _Run(f"transfer-{weak_name}", ("transfer",), climb(control, weak), n_images, starts)
+
+
+def _targets(gradient: str, steps: int) -> list[tuple[int | None, str]]:
+    """List the answers to aim at, (step, readout); None is the feedforward sweep, for the answers of all steps."""
+    return [(k, r) for k in range(1, steps + 1) for r in READOUTS] if gradient == "e2e" else [(None, "last")]
 
 
 def _attack(
