@@ -21,7 +21,7 @@ SIMULATED = (
     "handwritten digits and simulated recordings are used instead. For the real study, set NEUROCNNF_DATA to "
     "the folder that holds it, or connect to a network, and run again."
 )
-QUICK_IMAGES = 100
+QUICK_IMAGES, QUICK_ATTACKED = 100, 20
 OFFICIAL = "brainscore:"
 
 Model = Annotated[str, typer.Argument(help="Name of a model (see: neurocnnf list), or a checkpoint's path.")]
@@ -173,6 +173,45 @@ def evaluate(
 
 
 @app.command()
+def robustness(
+    model: Model,
+    control: Annotated[str | None, typer.Option(help="Attacked for the transfer (default: cnn-*).")] = None,
+    epsilon: Annotated[list[float] | None, typer.Option(help="L∞ radius, images span -1 to 1; repeatable.")] = None,
+    n_images: Annotated[int, typer.Option(min=1, help="Test images, the first ones of the shuffled set.")] = 200,
+    n_steps: Steps = 5,
+    seed: Seed = 0,
+    out: Out = None,
+    quick: Quick = False,
+):
+    """Measure accuracy by step under attack: PGD, SPSA and transfer; by default with the paper's ε."""
+    import pandas as pd
+
+    from neurocnnf import load_model
+    from neurocnnf.images import training_set_provenance
+    from neurocnnf.robustness import QUICK, by_step, robustness_on
+
+    out = _place(out, quick, "robustness", model, ".csv")
+    nets = [load_model(model)]
+    if nets[0].recurrent or control:  # a feedforward model's own attacks are stronger than any carried over
+        nets.append(load_model(control or _control(model)))
+    net, data, n = nets[0], nets[0].card["data"], steps_taken(nets[0], n_steps, quick)
+    few: dict[str, Any] = {"n_images": QUICK_ATTACKED, "effort": QUICK} if quick else {"n_images": n_images}
+    few["control"] = nets[1] if len(nets) > 1 else None
+
+    def write() -> list[Path]:
+        with progress_bar() as progress:
+            table = robustness_on(net, data, epsilons=epsilon, n_steps=n, seed=seed, progress=progress, **few)
+        return [write_atomically(out, table.to_csv(index=False, lineterminator="\n").encode())]
+
+    asked = {"epsilon": epsilon, "n_images": few["n_images"], "n_steps": n, "seed": seed, "quick": quick}
+    sha256 = training_set_provenance(data)["sha256"]
+    run_stage(out, stage_inputs("robustness", sha256, asked, nets), write)
+    table = by_step(pd.read_csv(out)).round(3).astype(str)
+    show(f"Accuracy under attack, by step: {model}", [str(c) for c in table.columns], table.to_numpy().tolist())
+    typer.echo(out)
+
+
+@app.command()
 def score(
     model: Model,
     benchmark: Annotated[str | None, typer.Argument(help="Identifier of a benchmark (see: neurocnnf list).")] = None,
@@ -288,9 +327,14 @@ def recognition_times(
         typer.echo(stem)
 
     stem = _place(out, quick, "times", model, f".{study}")
-    control = control or str(Path(model).with_name("cnn-" + Path(model).name.partition("-")[2]))
+    control = control or _control(model)
     instead = _digits(model), _digits(control), "simulated", stem.with_name(f"{_digits(model)}.simulated")
     _or_instead(run, (model, control, study, stem), instead, simulate)
+
+
+def _control(model: str) -> str:
+    """Name the feedforward control of a model."""
+    return str(Path(model).with_name("cnn-" + Path(model).name.partition("-")[2]))
 
 
 def _digits(model: str) -> str:

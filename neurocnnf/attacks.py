@@ -1,12 +1,26 @@
-"""Adversarial images: what changes a model's answer most within a small distance of an image."""
+"""Adversarial images: what changes a model's answer most within a small distance of an image.
+
+White-box: `pgd`, through the feedforward sweep alone (``n_steps=0``, Huang et al.'s "first") or through all the steps
+of the answer that is evaluated ("e2e"). Black-box: `spsa`, which only reads logits, and images made on another model.
+`neurocnnf.smooth_gates` replaces the gradient of the hard gates; `neurocnnf.robustness` measures a model with all of
+them. AutoAttack (Croce & Hein 2020) is left out: the maintained libraries that hold it import torchvision, which does
+not load beside this build of torch.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from neurocnnf.unrolled import UnrolledModel
+
+READOUTS = ("last", "average")
+SPSA_DISTANCE = 0.01
+BETAS, ADAM_EPS = (0.9, 0.999), 1e-8  # Kingma & Ba (2015)
 
 
 def pgd(
@@ -19,6 +33,8 @@ def pgd(
     n_attack_steps: int,
     generator: torch.Generator,
     n_steps: int = 0,
+    readout: str = "last",
+    start: Tensor | None = None,
     compiled: bool = False,
 ) -> Tensor:
     """Climb the cross-entropy by the sign of its gradient, from a random start (Madry et al. 2018, arXiv 1706.06083).
@@ -37,6 +53,10 @@ def pgd(
         Of the random start; on the CPU, so that every device starts from the same images.
     n_steps
         Of the model's steps the gradient goes through (with 0: the feedforward sweep alone, the paper's "first").
+    readout
+        Which logits the cross-entropy is of: those of the "last" step, or the "average" over the steps.
+    start
+        Where to go on climbing, instead of from a random place; nothing is drawn then.
     compiled
         As in `UnrolledModel.unroll`.
 
@@ -45,19 +65,178 @@ def pgd(
     Tensor
         Of the shape of `images`, within `epsilon` of them and in [-1, 1].
     """
-    low, high = (images - epsilon).clamp(min=-1), (images + epsilon).clamp(max=1)
+    low, high = _ball(images, epsilon)
+    attacked = _random_start(images, low, high, epsilon, generator) if start is None else start
+    with _frozen(model), torch.enable_grad():
+        for _ in range(n_attack_steps):
+            attacked = attacked.detach().requires_grad_()
+            logits = answer_logits(model, attacked, n_steps, readout, compiled=compiled)
+            (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels), attacked)
+            attacked = torch.clamp(attacked + step_size * gradient.sign(), low, high)
+    return attacked.detach()
+
+
+def pgd_until_wrong(
+    model: UnrolledModel,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    n_attack_steps: int,
+    generator: torch.Generator,
+    n_steps: int,
+    readout: str,
+    stretch: int = 5,
+    **options,
+) -> Tensor:
+    """Do as `pgd`, but let an image rest once the answer under attack is wrong: the same verdict for less work.
+
+    Parameters
+    ----------
+    model, images, labels, n_attack_steps, generator, n_steps, readout, **options
+        As in `pgd`.
+    stretch
+        Attack steps between two looks at the answers.
+    """
+    attacked, active = images.clone(), torch.arange(len(images), device=images.device)
+    place = None
+    for done in range(0, n_attack_steps, stretch):
+        place = pgd(
+            model, images[active], labels[active], n_attack_steps=min(stretch, n_attack_steps - done),
+            generator=generator, n_steps=n_steps, readout=readout, start=place, **options,
+        )  # fmt: skip
+        attacked[active] = place
+        with torch.no_grad():
+            right = answer_logits(model, place, n_steps, readout).argmax(-1) == labels[active]
+        active, place = active[right], place[right]
+        if not len(active):
+            break
+    return attacked
+
+
+def spsa(
+    model: UnrolledModel,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    epsilon: float,
+    step_size: float,
+    n_attack_steps: int,
+    n_pairs: int,
+    generator: torch.Generator,
+    n_steps: int = 0,
+    readout: str = "last",
+) -> Tensor:
+    """Descend the margin of the right class without gradients (Uesato et al. 2018, arXiv 1802.05666, algorithm 1).
+
+    The gradient is estimated from the margins at random pairs of images (`spsa_gradient`); Adam takes the steps, from
+    the image itself. Not misled by hard gates or vanishing gradients, because it uses none.
+
+    Parameters
+    ----------
+    model, images, labels, epsilon, n_steps, readout
+        As in `pgd`.
+    step_size
+        Adam's learning rate, on the images' scale.
+    n_attack_steps
+        Number of estimated gradients.
+    n_pairs
+        Pairs of images per estimate.
+    generator
+        Of the perturbations, on the CPU.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `images`, within `epsilon` of them and in [-1, 1].
+    """
+    low, high = _ball(images, epsilon)
+    attacked, mean, square = images.clone(), torch.zeros_like(images), torch.zeros_like(images)
+
+    def margins(seen: Tensor, image: int) -> Tensor:
+        logits = _read_out(list(model.unroll(seen.clamp(-1, 1), n_steps, chunk=len(seen)).logits), readout)
+        return margin(logits, labels[image].expand(len(seen)))
+
+    with torch.no_grad():
+        for step in range(1, n_attack_steps + 1):
+            gradient = torch.stack(
+                [
+                    spsa_gradient(lambda seen, i=i: margins(seen, i), attacked[i], n_pairs, generator)
+                    for i in range(len(images))
+                ]
+            )
+            mean = torch.lerp(gradient, mean, BETAS[0])
+            square = torch.lerp(gradient**2, square, BETAS[1])
+            scale = (square / (1 - BETAS[1] ** step)).sqrt() + ADAM_EPS
+            attacked = torch.clamp(attacked - step_size * mean / (1 - BETAS[0] ** step) / scale, low, high)
+    return attacked
+
+
+def spsa_gradient(function, place: Tensor, n_pairs: int, generator: torch.Generator) -> Tensor:
+    """Estimate a gradient by simultaneous perturbation (Spall 1992): all pairs in one call of the function.
+
+    Parameters
+    ----------
+    function
+        Takes (candidate, *shape of place), gives (candidate,).
+    place
+        Where the gradient is wanted.
+    n_pairs
+        Pairs ``place ± 0.01 v`` with v of random signs.
+    generator
+        Of the signs, on the CPU.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `place`: mean over pairs of (f(+) - f(-)) / 0.02 · v, unbiased up to the third derivatives.
+    """
+    signs = torch.randint(0, 2, (n_pairs, *place.shape), generator=generator).to(place) * 2 - 1
+    values = function(torch.cat([place + SPSA_DISTANCE * signs, place - SPSA_DISTANCE * signs]))
+    slope = (values[:n_pairs] - values[n_pairs:]) / (2 * SPSA_DISTANCE)
+    return torch.tensordot(slope, signs, 1) / n_pairs
+
+
+def margin(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the right class's logit minus the largest of the others, (image,); negative where the answer is wrong."""
+    others = logits.scatter(-1, labels[:, None], -torch.inf)
+    return logits.gather(-1, labels[:, None])[:, 0] - others.amax(-1)
+
+
+def answer_logits(
+    model: UnrolledModel, images: Tensor, n_steps: int, readout: str, *, compiled: bool = False
+) -> Tensor:
+    """Return the logits (image, class) that the answer after `n_steps` is read from, with their gradient.
+
+    Raises
+    ------
+    ValueError
+        For a readout other than "last" and "average".
+    """
+    if readout not in READOUTS:
+        raise ValueError(f"readout: expected one of {READOUTS}, got {readout!r}. Choose one of the two.")
+    return _read_out([out.logits for out in model.steps(images, n_steps, compiled=compiled)], readout)
+
+
+def _read_out(logits: list[Tensor], readout: str) -> Tensor:
+    return logits[-1] if readout == "last" else torch.stack(logits).mean(0)
+
+
+def _ball(images: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    return (images - epsilon).clamp(min=-1), (images + epsilon).clamp(max=1)
+
+
+def _random_start(images: Tensor, low: Tensor, high: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
     start = torch.rand(images.shape, generator=generator) * 2 - 1
-    attacked = torch.clamp(images + epsilon * start.to(images), low, high)
+    return torch.clamp(images + epsilon * start.to(images), low, high)
+
+
+@contextmanager
+def _frozen(model: UnrolledModel) -> Iterator[None]:
+    """Ask for no gradient of the weights: one of the images alone costs a third less."""
     needed = [p.requires_grad for p in model.parameters()]
-    model.requires_grad_(False)  # a gradient of the images alone costs a third less
+    model.requires_grad_(False)
     try:
-        with torch.enable_grad():
-            for _ in range(n_attack_steps):
-                attacked = attacked.detach().requires_grad_()
-                *_, out = model.steps(attacked, n_steps, compiled=compiled)
-                (gradient,) = torch.autograd.grad(F.cross_entropy(out.logits, labels), attacked)
-                attacked = torch.clamp(attacked + step_size * gradient.sign(), low, high)
+        yield
     finally:
         for parameter, need in zip(model.parameters(), needed, strict=True):
             parameter.requires_grad_(need)
-    return attacked.detach()

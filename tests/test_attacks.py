@@ -1,11 +1,12 @@
 """Attacked images stay near the originals, mislead the model, and leave it as it was."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from neurocnnf import load_model
-from neurocnnf.attacks import pgd
+from neurocnnf.attacks import answer_logits, margin, pgd, pgd_until_wrong, spsa, spsa_gradient
 from neurocnnf.train import load_training_tensors
 
 EPSILON = 0.2
@@ -84,3 +85,105 @@ def test_the_generator_decides(model, digits):
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def generator(seed=1):
+    return torch.Generator().manual_seed(seed)
+
+
+def black_box(model, digits, n_steps=0, readout="last", seed=1):
+    return spsa(
+        model, *digits, epsilon=EPSILON, step_size=EPSILON / 5, n_attack_steps=6, n_pairs=24,
+        generator=generator(seed), n_steps=n_steps, readout=readout,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("readout", ["last", "average"])
+def test_the_gradient_is_that_of_the_readout_attacked(model, digits, readout):
+    images, labels = digits
+    begun = (images * 0.9).requires_grad_()
+    logits = model.unroll(begun, 2).logits
+    F.cross_entropy(logits[-1] if readout == "last" else logits.mean(0), labels).backward()
+    low, high = (images - EPSILON).clamp(min=-1), (images + EPSILON).clamp(max=1)
+    expected = torch.minimum(torch.maximum(begun.detach() + 0.05 * begun.grad.sign(), low), high)
+    options = {"epsilon": EPSILON, "step_size": 0.05, "n_attack_steps": 1, "generator": generator(), "n_steps": 2}
+    found = pgd(model, images, labels, readout=readout, start=begun.detach(), **options)
+    torch.testing.assert_close(found, expected)
+
+
+def test_first_goes_through_step_0_only(digits):
+    broken = load_model("cnnf-digits")
+    broken._again = None  # whoever takes a later step fails
+    attack(broken, digits, 2, n_steps=0)
+    with pytest.raises(TypeError):
+        attack(broken, digits, 2, n_steps=1)
+
+
+def test_the_readout_is_one_of_two(model, digits):
+    with pytest.raises(ValueError, match=r"readout: expected one of .*got 'best'"):
+        answer_logits(model, digits[0], 1, "best")
+
+
+def test_climbing_in_stretches_is_climbing_at_once(model, digits):
+    options = {"epsilon": EPSILON, "step_size": 0.05, "n_steps": 1}
+    half = pgd(model, *digits, n_attack_steps=3, generator=generator(), **options)
+    both = pgd(model, *digits, n_attack_steps=2, generator=generator(), start=half, **options)
+    torch.testing.assert_close(both, pgd(model, *digits, n_attack_steps=5, generator=generator(), **options))
+
+
+@pytest.mark.parametrize("readout", ["last", "average"])
+def test_resting_once_wrong_changes_no_verdict_of_those_that_stand(digits, readout):
+    # In double precision no hard gate flips with the size of the batch.
+    model, images, labels = load_model("cnnf-digits").double(), digits[0].double(), digits[1]
+    options = {"epsilon": 0.05, "step_size": 0.02, "n_attack_steps": 12, "n_steps": 1, "readout": readout}
+    whole = pgd(model, images, labels, generator=generator(), **options)
+    rested = pgd_until_wrong(model, images, labels, generator=generator(), stretch=4, **options)
+    assert (rested - images).abs().max() <= 0.05 + 1e-6
+    standing = answer_logits(model, rested, 1, readout).argmax(-1) == labels
+    assert 0 < standing.sum() < len(labels)
+    # One loss is the mean over more images than the other; the signs of its gradient are the same.
+    torch.testing.assert_close(rested[standing], whole[standing])
+
+
+@pytest.mark.parametrize(("n_steps", "readout"), [(0, "last"), (1, "last"), (1, "average")])
+def test_without_gradients_too_the_answer_gets_worse_within_the_ball(model, digits, n_steps, readout):
+    few = digits[0][:4], digits[1][:4]
+    attacked = black_box(model, few, n_steps, readout)
+    assert (attacked - few[0]).abs().max() <= EPSILON + 1e-6
+    assert attacked.abs().max() <= 1
+    before, after = (margin(answer_logits(model, seen, n_steps, readout), few[1]) for seen in (few[0], attacked))
+    assert (after < before).all()
+    assert torch.equal(attacked, black_box(model, few, n_steps, readout))
+    assert not torch.equal(attacked, black_box(model, few, n_steps, readout, seed=2))
+
+
+def test_the_estimated_gradient_is_that_of_a_smooth_function():
+    rng = np.random.default_rng(0)
+    weights, place = rng.normal(size=(2, 12)), rng.normal(size=12)
+
+    def smooth(x):
+        return torch.sin(x @ torch.from_numpy(weights[0])) + 0.5 * (x @ torch.from_numpy(weights[1])) ** 2
+
+    true = np.cos(weights[0] @ place) * weights[0] + (weights[1] @ place) * weights[1]  # by hand
+    estimate = spsa_gradient(smooth, torch.from_numpy(place), 4000, generator()).numpy()
+    cosine = estimate @ true / np.linalg.norm(estimate) / np.linalg.norm(true)
+    assert cosine > 0.99
+    assert np.linalg.norm(estimate - true) < 0.1 * np.linalg.norm(true)
+    large = np.abs(true) > 0.3 * np.abs(true).max()
+    assert (np.sign(estimate) == np.sign(true))[large].all()
+
+
+def test_the_estimate_takes_all_pairs_in_one_call():
+    calls = []
+
+    def function(x):
+        calls.append(x.shape)
+        return x.flatten(1).sum(1)
+
+    spsa_gradient(function, torch.zeros(1, 3, 3), 7, generator())
+    assert calls == [(14, 1, 3, 3)]
+
+
+def test_the_margin_is_the_distance_to_the_next_best_answer():
+    logits, labels = torch.tensor([[1.0, 4.0, 3.0], [5.0, 0.0, 2.0]]), torch.tensor([1, 2])
+    assert margin(logits, labels).tolist() == [1.0, -3.0]

@@ -179,13 +179,16 @@ def test_a_model_without_weights_has_to_be_named(model):
 def test_image_files_are_read_when_shown_and_brought_to_one_size(tmp_path, digits):
     Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
     Image.new("L", (16, 16), 9).save(tmp_path / "b.png")
-    whole = (tmp_path / "b.png").read_bytes()
-    (tmp_path / "c.png").write_bytes(whole[:40])  # its header is there, its pixels are not
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(tmp_path / "c.png")
+    whole = (tmp_path / "c.png").read_bytes()
+    (tmp_path / "c.png").write_bytes(whole[: len(whole) // 2])  # its header is there, its pixels are not
     files = ImageFiles([tmp_path / name for name in ("a.png", "b.png", "c.png")])
     assert len(files) == 3
     assert files[:2].shape == (2, 224, 224, 3)
     assert (files[:2][1] == 9).all()
     assert (files[:1][0] == (255, 0, 0)).all()
+    with pytest.raises(OSError, match="truncated"):
+        _ = files[2:]
 
 
 def test_an_image_of_a_mixed_set_is_the_same_whichever_comes_first(tmp_path):

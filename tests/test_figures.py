@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.feedback_examples import FeedbackExamples
-from figures import accuracy_by_step, feedback_examples, files, neural_scores, recognition_times
+from figures import accuracy_by_step, feedback_examples, files, neural_scores, recognition_times, robustness
 from figures.files import beside
 
 pytestmark = pytest.mark.filterwarnings("error")  # a layout that fails only warns
@@ -18,6 +18,7 @@ SCRIPTS = {
     "examples": feedback_examples,
     "scores": neural_scores,
     "times": recognition_times,
+    "robustness": robustness,
 }
 RULE = "a rule with a name of its own"
 
@@ -106,7 +107,26 @@ def write_times(folder, simulated=False):
     return folder / "x.study"
 
 
-WRITERS = {"accuracy": write_accuracy, "examples": write_examples, "scores": write_scores, "times": write_times}
+def write_robustness(folder, simulated=False):
+    rows = [
+        {"model": f"{kind}-x", "kind": kind, "data": "x", "attack": attack, "gradient": gradient, "readout": readout}
+        | {"step": step, "epsilon": 0.2 * (attack != "clean"), "accuracy": 1 / (1 + step), "low": 0.0, "high": 1.0}
+        for kind, n_steps in (("cnnf", 2), ("cnn", 0))
+        for attack, gradient in (("clean", "none"), ("pgd-7", "e2e"), ("any", "any"))
+        for readout in ("last", "average")
+        for step in range(n_steps + 1)
+    ]
+    pd.DataFrame(rows).assign(n_used=10, n_total=20, simulated=simulated).to_csv(folder / "x.csv", index=False)
+    return folder
+
+
+WRITERS = {
+    "accuracy": write_accuracy,
+    "examples": write_examples,
+    "scores": write_scores,
+    "times": write_times,
+    "robustness": write_robustness,
+}
 
 
 def svg(stem):
@@ -180,7 +200,7 @@ def test_what_is_missing_stays_missing(drawn):
         assert "category unknown" not in svg(stem)  # that object has no place
         assert "too late 5; 95 trials are left" in beside(stem, "txt").read_text()
     else:
-        assert len(table) == {"accuracy": 24, "examples": 8}[name]
+        assert len(table) == {"accuracy": 24, "examples": 8, "robustness": 24}[name]
 
 
 @pytest.mark.parametrize("name", ["accuracy", "scores", "times"])
@@ -192,6 +212,7 @@ def test_a_simulated_table_says_so_on_the_face(name, tmp_path, only_svg):
     ("name", "file", "column"),
     [
         ("accuracy", "x.csv", "accuracy"),
+        ("robustness", "x.csv", "gradient"),
         ("scores", "cnn-x.a.V4-ridge.csv", "ceiling_rule"),
         ("scores", "cnnf-x.b.IT-rsa.csv", "metric"),
         ("times", "x.study.objects.csv", "model_time"),

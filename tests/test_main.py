@@ -14,7 +14,7 @@ import benchmarks.run_suite
 import benchmarks.score  # noqa: F401
 from neurocnnf.__main__ import app
 
-COMMANDS = ["list", "fetch", "train", "ship", "evaluate", "score", "recognition-times"]
+COMMANDS = ["list", "fetch", "train", "ship", "evaluate", "robustness", "score", "recognition-times"]
 WIDE = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
 
@@ -126,6 +126,11 @@ class Parts:
         self.need("mnist")
         return table_of(simulated=False)
 
+    def robustness_on(self, model, data, *, epsilons, n_steps, seed, progress, control, **few):
+        self.calls.append(("robustness", model.name, control and control.name, epsilons, n_steps, few))
+        progress("attacking", 1, 2)
+        return table_of(simulated=False)
+
     def recognition_times(self, model, control, store, n_steps, seed, progress, **settings):
         self.calls.append(("times", model.name, control.name, False, n_steps, settings))
         self.need("tang2018")
@@ -198,6 +203,7 @@ def parts(monkeypatch, tmp_path):
         },
         "neurocnnf.images": {"training_set_provenance": lambda data: {"sha256": {"mnist/a": "hash"}}},
         "neurocnnf.evaluate": {"evaluate_on": parts.evaluate_on},
+        "neurocnnf.robustness": {"robustness_on": parts.robustness_on, "by_step": lambda t: t, "QUICK": "little"},
         "neurocnnf.train": {"train": parts.train},
         "benchmarks": {"load_benchmark": parts.load_benchmark, "list_benchmarks": parts.list_benchmarks},
         "analysis": {"recognition_time": parts},
@@ -228,6 +234,23 @@ def test_a_feedforward_control_is_asked_for_no_feedback(parts):
     run("evaluate", "cnn-mnist")
     assert [call[3] for call in parts.calls[:1]] == [0]
     assert parts.calls[1] == ("evaluate", "cnn-mnist", 0)
+
+
+def test_attacks_are_carried_over_from_the_control_and_not_made_twice(parts):
+    for _ in range(2):
+        result = run("robustness", "cnnf-mnist", "--epsilon", "0.1", "--epsilon", "0.2")
+        assert result.exit_code == 0, result.output
+    assert "up to date" in result.stderr
+    run("robustness", "cnn-mnist", "--n-images", "9")
+    run("robustness", "cnn-mnist", "--quick", "--control", "cnn-digits")
+    assert parts.calls == [
+        ("robustness", "cnnf-mnist", "cnn-mnist", [0.1, 0.2], 5, {"n_images": 200}),
+        ("robustness", "cnn-mnist", None, None, 0, {"n_images": 9}),
+        ("robustness", "cnn-mnist", "cnn-digits", None, 0, {"n_images": 20, "effort": "little"}),
+    ]
+    note = json.loads((parts.folder / "build/robustness/cnnf-mnist.csv.json").read_text())
+    assert {"checkpoint:cnnf-mnist", "checkpoint:cnn-mnist", "data:mnist/a"} < set(note["inputs"])
+    assert (parts.folder / "build/quick/robustness/cnn-mnist.csv").is_file()
 
 
 @pytest.mark.parametrize("changed", [["--seed", "1"], ["--n-steps", "3"], ["--quick"]])

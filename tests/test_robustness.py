@@ -1,0 +1,180 @@
+"""A robustness table is what it says: the worst of attacks that aim at the answers they are held against."""
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+
+from neurocnnf import load_model
+from neurocnnf.attacks import READOUTS
+from neurocnnf.images import load_training_set
+from neurocnnf.recipes import Attack
+from neurocnnf.robustness import Effort, attack_of, by_step, robustness, robustness_on
+from neurocnnf.train import load_training_tensors
+
+N, STEPS = 16, 1
+WEAK = Attack(epsilon=0.05, step_size=0.018)
+EFFORT = Effort(n_restarts=1, strong_steps=50, n_spsa_images=3, spsa_steps=4, spsa_pairs=12)
+FAST = replace(EFFORT, strong_steps=8, n_spsa_images=1, spsa_steps=1)
+
+
+@pytest.fixture(scope="module")
+def nets():
+    return load_model("cnnf-digits"), load_model("cnn-digits")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = load_training_tensors("digits", "test")
+    return images[:N], labels[:N]
+
+
+@pytest.fixture(scope="module")
+def table(nets, digits):
+    return robustness(nets[0], *digits, WEAK, STEPS, control=nets[1], effort=EFFORT, seed=3)
+
+
+def correct(table, attack, gradient):
+    part = table[(table["attack"] == attack) & (table["gradient"] == gradient)]
+    return part.set_index(["readout", "step"])["n_correct"]
+
+
+def quick(model, digits, attack=WEAK, n_steps=STEPS, effort=FAST, **options):
+    return robustness(model, *digits, attack, n_steps, effort=effort, seed=3, **options)
+
+
+# Two standard errors of the difference of two proportions, at most, in images.
+NOISE = 2 * math.sqrt(2 * 0.25 * N)
+
+
+def test_every_attack_has_every_readout_at_every_step(table):
+    expected = [("clean", "none"), ("pgd-7", "first"), ("pgd-7", "e2e"), ("pgd-50", "first"), ("pgd-50", "e2e")]
+    expected += [("pgd-50-smooth", "e2e"), ("spsa", "first"), ("spsa", "e2e"), ("transfer-pgd-7", "transfer")]
+    expected += [("any", "any")]
+    rows = [(*pair, readout, step) for pair in expected for readout in READOUTS for step in range(STEPS + 1)]
+    assert list(table[["attack", "gradient", "readout", "step"]].itertuples(index=False, name=None)) == rows
+    assert set(table["epsilon"][table["attack"] == "clean"]) == {0.0}
+    assert set(table["epsilon"][table["attack"] != "clean"]) == {WEAK.epsilon}
+    assert (table["accuracy"] == table["n_correct"] / table["n_used"]).all()
+    assert set(table["n_used"][table["attack"] == "spsa"]) == {EFFORT.n_spsa_images}
+    assert set(table["n_used"][table["attack"] != "spsa"]) == {N}
+
+
+def test_clean_answers_are_the_models_own(nets, digits, table):
+    for readout in READOUTS:
+        for step in range(STEPS + 1):
+            right = (nets[0].predict(digits[0], step, readout) == digits[1]).sum().item()
+            assert correct(table, "clean", "none")[readout, step] == right
+
+
+def test_intervals_are_wilsons(table):
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(table["n_correct"], table["n_used"], method="wilson")
+    pd.testing.assert_series_equal(table["low"], pd.Series(low), check_names=False)
+    pd.testing.assert_series_equal(table["high"], pd.Series(high), check_names=False)
+
+
+def test_the_tests_attack_leaves_some_answers_and_takes_others(table):
+    assert correct(table, "clean", "none").min() >= N - 1
+    assert 0 < correct(table, "pgd-7", "first").min() < N
+
+
+@pytest.mark.parametrize("gradient", ["first", "e2e"])
+def test_more_attack_steps_are_not_weaker_beyond_noise(table, gradient):
+    assert (correct(table, "pgd-50", gradient) <= correct(table, "pgd-7", gradient) + NOISE).all()
+
+
+def test_white_box_is_at_least_as_strong_as_transfer_and_as_no_gradient(table):
+    for attack in ("pgd-7", "pgd-50"):
+        assert (correct(table, attack, "e2e") <= correct(table, "transfer-pgd-7", "transfer") + NOISE).all()
+    share = {a: correct(table, a, "e2e") / n for a, n in (("pgd-50", N), ("spsa", EFFORT.n_spsa_images))}
+    assert (share["pgd-50"] <= share["spsa"] + NOISE / N).all()
+
+
+def test_no_attack_helps_and_what_none_changed_is_the_least(table):
+    clean, least = correct(table, "clean", "none"), correct(table, "any", "any")
+    for attack, gradient in table[["attack", "gradient"]].drop_duplicates().itertuples(index=False):
+        if attack != "spsa":  # which attacks fewer images
+            assert (least <= correct(table, attack, gradient)).all()
+            assert (correct(table, attack, gradient) <= clean).all()
+
+
+def test_at_step_0_both_gradients_are_one(table):
+    for attack in ("pgd-7", "pgd-50", "spsa"):
+        first, e2e = correct(table, attack, "first"), correct(table, attack, "e2e")
+        assert first.xs(0, level="step").equals(e2e.xs(0, level="step"))
+
+
+def test_restarts_never_help_the_defender(nets, digits):
+    once, thrice = (quick(nets[0], digits, effort=replace(FAST, n_restarts=n)) for n in (1, 3))
+    # The first of the starts is the same one.
+    assert (thrice["n_correct"] <= once["n_correct"]).all()
+
+
+def test_accuracy_falls_to_0_as_epsilon_grows(nets, digits):
+    found = [
+        correct(quick(nets[0], digits, Attack(epsilon, epsilon / 3)), "pgd-7", "e2e").mean()
+        for epsilon in (0, 0.05, 0.5)
+    ]
+    assert found[0] >= N - 1
+    assert found[0] > found[1] > found[2] == 0
+
+
+def test_no_room_to_move_changes_nothing(nets, digits):
+    table = quick(nets[0], digits, Attack(0.0, 0.0), control=nets[1])
+    assert correct(table, "any", "any").equals(correct(table, "clean", "none"))
+
+
+def test_a_feedforward_control_has_step_0_only_and_no_smooth_gates(nets, digits):
+    calls = []
+    table = quick(nets[1], digits, n_steps=5, progress=lambda *args: calls.append(args))
+    assert set(table["step"]) == {0}
+    assert set(table["attack"]) == {"clean", "pgd-7", "pgd-8", "spsa", "any"}
+    first = correct(table, "pgd-8", "first")
+    assert first.equals(correct(table, "pgd-8", "e2e"))
+    assert first["last", 0] == first["average", 0]
+    assert calls[-1] == ("cnn-digits: spsa first", len(calls), len(calls))
+
+
+def test_the_seed_decides(nets, digits):
+    first, again = (quick(nets[0], digits, effort=replace(FAST, n_spsa_images=2)) for _ in range(2))
+    pd.testing.assert_frame_equal(first, again)
+
+
+@pytest.mark.parametrize("epsilon", [-0.1, float("inf"), float("nan")])
+def test_an_impossible_epsilon_is_refused(nets, digits, epsilon):
+    with pytest.raises(ValueError, match=r"epsilon: expected 0 or more, .*Take"):
+        quick(nets[0], digits, Attack(epsilon, 0.1))
+
+
+@pytest.mark.parametrize("data", ["mnist", "fashion-mnist", "digits", "cifar10", "cifar-gray"])
+def test_each_data_set_has_the_papers_epsilon_and_attack_step(data):
+    expected = (0.063, 0.02, 7) if data.startswith("cifar") else (0.2, 0.071, 7)
+    found = attack_of(data)
+    assert (found.epsilon, found.step_size, found.n_attack_steps) == expected
+
+
+def test_a_training_sets_shuffled_test_images_are_attacked(nets):
+    few = replace(FAST, strong_steps=2)
+    table = robustness_on(nets[0], "digits", epsilons=[0.0, 0.1], n_images=6, n_steps=1, seed=4, effort=few)
+    images, labels = load_training_set("digits", "test")
+    assert table[["model", "kind", "data"]].drop_duplicates().to_numpy().tolist() == [["cnnf-digits", "cnnf", "digits"]]
+    assert set(table["n_total"]) == {len(labels)}
+    assert sorted(set(table["epsilon"])) == [0.0, 0.1]
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(4))[:6].numpy()
+    seen = torch.from_numpy(images[order]).permute(0, 3, 1, 2) / 127.5 - 1
+    right = (nets[0].predict(seen, 1, "last") == torch.from_numpy(labels[order])).sum().item()
+    clean = table[(table["attack"] == "clean") & (table["readout"] == "last") & (table["step"] == 1)]
+    assert clean["n_correct"].tolist() == [right, right]  # once per epsilon
+
+
+def test_the_table_by_step_holds_the_same_accuracies(table):
+    wide = by_step(table)
+    assert list(wide.columns) == ["epsilon", "attack", "gradient", "readout", "n_used", 0, 1]
+    for row in wide.to_dict("records"):
+        tidy = correct(table, row["attack"], row["gradient"])[row["readout"]]
+        assert [row[0], row[1]] == (tidy / row["n_used"]).tolist()
+    assert len(wide) * 2 == len(table)
