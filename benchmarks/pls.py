@@ -183,9 +183,15 @@ def _fit(products, targets, held_out, n_components):
 def _covariances(products, targets, training, means):
     """M of each split, before the first component: (split, target, target)."""
     covariances = np.empty((len(training), targets.shape[1], targets.shape[1]))
+    near = targets.mean(axis=0)
+    whole = products @ (targets - near)
     for covariance, mask, mean in zip(covariances, training, means, strict=True):
         centred = (targets - mean) * mask[:, None]
-        covariance[:] = centred.T @ (products @ centred)
+        # the product of all presentations is shared; a split takes its held-out ones, and its mean, out of it
+        left_out = np.flatnonzero(mask == 0)
+        product = whole - products[:, left_out] @ (targets[left_out] - near)
+        product -= np.outer(products @ mask, mean - near)
+        covariance[:] = centred.T @ product
     return covariances
 
 

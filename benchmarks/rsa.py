@@ -18,6 +18,9 @@ from scipy.stats import kendalltau
 
 METRICS = ("pearson", "spearman", "kendall", "cosine")
 
+SMALLEST_RADIX = 10_000
+"""Values from which on a radix sort pays."""
+
 SMALLEST_VARIANCE = 1e-20
 """Variance over units, relative to the mean square, below which a pattern is constant: no correlation."""
 
@@ -248,7 +251,7 @@ def _centred(values):
 
 def midranks(values: NDArray) -> NDArray[np.float64]:
     """Ranks from 1, ties shared, of a vector without NaN."""
-    order = np.argsort(values)
+    order = ascending(values)
     ordered = values[order]
     ranks = np.empty(len(values))
     if (ordered[1:] != ordered[:-1]).all():
@@ -258,6 +261,29 @@ def midranks(values: NDArray) -> NDArray[np.float64]:
     sizes = np.diff(np.r_[starts, len(values)])
     ranks[order] = np.repeat(starts + (sizes + 1) / 2, sizes)
     return ranks
+
+
+def ascending(values: NDArray) -> NDArray[np.int64]:
+    """Find the order of a vector without NaN; long vectors by radix, which is twice as fast as comparing.
+
+    48 bits of a value's place between smallest and largest are sorted, 16 at a time. Where values differ by less than
+    these resolve, and came out of order, they are compared after all.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if len(values) < SMALLEST_RADIX:
+        return np.argsort(values)
+    low = values.min()
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        scale = (2.0**48 - 1) / (values.max() - low)
+        if not 0 < scale < np.inf:
+            return np.argsort(values)
+        keys = ((values - low) * scale).astype(np.uint64)
+    order = np.argsort(keys.astype(np.uint16), kind="stable")
+    for bits in (16, 32):
+        digits = (keys >> np.uint64(bits)).astype(np.uint16)
+        order = order[np.argsort(digits[order], kind="stable")]
+    ordered = values[order]
+    return order if (ordered[1:] >= ordered[:-1]).all() else np.argsort(values)
 
 
 @dataclass(frozen=True)
@@ -279,7 +305,7 @@ class SortedPairs:
 
 def sort_pairs(dissimilarities: NDArray) -> SortedPairs:
     """Sort a condensed vector (pair,) and find its ties."""
-    order = np.argsort(dissimilarities)
+    order = ascending(dissimilarities)
     ordered = dissimilarities[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     ends = np.r_[starts[1:], len(ordered)] - 1

@@ -166,3 +166,19 @@ def test_resampled_similarity_is_that_of_the_resample_written_out(metric):
 @pytest.mark.parametrize("metric", ["pearson", "spearman", "cosine"])
 def test_a_resample_of_one_image_alone_has_no_value(metric):
     assert np.isnan(resampled_standardise(np.arange(3.0), metric, np.zeros((1, 3)))).all()
+
+
+@pytest.mark.parametrize("kind", ["distinct", "tied", "closer than the keys resolve", "infinite", "constant"])
+def test_long_vectors_are_ranked_as_by_scipy(kind):
+    values = np.random.default_rng(0).random(20_001)
+    if kind == "tied":
+        values = np.round(values, 3)
+    elif kind == "closer than the keys resolve":
+        values = 1e3 * (values > 0.999) + 1e-12 * values
+    elif kind == "infinite":
+        values[7], values[9] = np.inf, -np.inf
+    elif kind == "constant":
+        values[:] = 0.3
+    np.testing.assert_array_equal(midranks(values), rankdata(values))
+    pairs = sort_pairs(values)
+    np.testing.assert_array_equal(resampled_midranks(pairs, np.ones((1, len(values))))[0], rankdata(values))

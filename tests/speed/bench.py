@@ -26,10 +26,10 @@ from neurocnnf.stimuli import Stimuli
 ROUNDS = 7
 
 
-def interleaved(functions, rounds=ROUNDS, after=lambda: None):
+def interleaved(functions, rounds=ROUNDS, after=lambda: None, clock=time.perf_counter):
     """Time functions in turn; return name -> median seconds, and name -> median ratio of the first to it.
 
-    `after` is called, untimed, after each.
+    `after` is called, untimed, after each. `clock` gives seconds.
     """
     times = {name: [] for name in functions}
     for function in functions.values():
@@ -37,9 +37,9 @@ def interleaved(functions, rounds=ROUNDS, after=lambda: None):
         after()
     for _ in range(rounds):
         for name, function in functions.items():
-            start = time.perf_counter()
+            start = clock()
             function()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(clock() - start)
             after()
     peer = next(iter(times.values()))
     ratios = {n: statistics.median(a / b for a, b in zip(peer, t, strict=True)) for n, t in times.items()}
