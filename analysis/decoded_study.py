@@ -1,0 +1,112 @@
+"""Show a study's occluded objects to several models once, and keep what all readouts of time need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.solution_step import decode_all
+from benchmarks.readout import object_folds
+from neurocnnf.progress import Progress
+
+
+@dataclass(frozen=True)
+class DecodedStudy:
+    """What models answered, and how far they moved, for the stimuli of a study.
+
+    Parameters
+    ----------
+    decisions
+        Model -> float32 (step, presentation, category): decision values of the linear readout, or None of a model.
+    movement
+        Model -> float64 (step - 1, presentation): ‖f_t − f_{t−1}‖ / ‖f_t‖ in the layer read out, t = 1 … n_steps.
+    table
+        Row per presentation: stimulus_id, object_id, category, label, occluded_percent, fold (of the object).
+    trials
+        Row per trial, as `benchmarks.recordings.tang2018.load_trials` gives them.
+    provenance
+        Per model: layer, n_steps, whole_object_accuracy.
+    """
+
+    decisions: Mapping[str, NDArray[np.float32]]
+    movement: Mapping[str, NDArray[np.float64]]
+    table: pd.DataFrame
+    trials: pd.DataFrame
+    provenance: dict
+
+
+def decode_tang2018(
+    models: Sequence, store, n_steps: int = 5, seed: int = 0, progress: Progress | None = None, n_stimuli=None
+) -> DecodedStudy:
+    """Decode the occluded stimuli of Tang et al. (2018, experiment v2) from each model.
+
+    Parameters
+    ----------
+    models
+        Recurrent or not; of those that are not, step 0 alone is run.
+    store
+        The data store with the study's files.
+    n_steps, seed
+        Feedback passes; seed of the folds of objects (the same for all models).
+    progress
+        Called with what is being done, how much is done, and of how much.
+    n_stimuli
+        For quick checks: so many stimuli, evenly taken; all where None.
+    """
+    from benchmarks.recordings import tang2018
+    from benchmarks.recordings.tang2018_stimuli import resize
+
+    trials = tang2018.load_trials(store, experiment="v2")
+    objects = tang2018.load_objects(store)
+    occluded = tang2018.occluded_stimuli(trials, objects)
+    pictures = [resize(picture[..., 0], occluded.images.shape[1]) for picture in objects.images[:]]
+    objects = replace(objects, images=np.stack(pictures)[..., None])
+    if n_stimuli is not None and n_stimuli < len(occluded):
+        occluded = occluded.subset(slice(None, None, len(occluded) // n_stimuli))
+    decoded = decode_models(models, objects, occluded, n_steps, seed, progress)
+    table = decoded.table
+    if "occluded_percent" not in table:
+        table["occluded_percent"] = table["stimulus_id"].map(trials.groupby("stimulus_id")["occluded_percent"].mean())
+    return replace(decoded, trials=trials, provenance={**decoded.provenance, "study": "tang2018 v2"})
+
+
+def decode_models(models: Sequence, objects, occluded, n_steps: int, seed: int, progress=None) -> DecodedStudy:
+    """Decode occluded stimuli from each model with readouts trained on whole objects (see `solution_step.decode`)."""
+    nets, moved = {}, {}
+    for model in models:
+        moved[model.name] = []
+        nets[model.name] = (_watched(model, objects, n_steps, moved[model.name]), model.feedback_layers)
+    decisions, table, provenance = decode_all(nets, objects, occluded, seed, progress)
+    categories = pd.Index(provenance["categories"])
+    labels = categories.get_indexer(objects.table["category"])
+    folds = pd.Series(object_folds(labels, seed=seed), index=objects.table["object_id"].to_numpy())
+    table["fold"] = table["object_id"].map(folds)
+    movement = {name: np.concatenate(parts, axis=1) for name, parts in moved.items()}
+    answers = dict(zip(nets, decisions, strict=True))
+    return DecodedStudy(answers, movement, table, pd.DataFrame(), {"n_steps": n_steps, "seed": seed, **provenance})
+
+
+def _watched(model, objects, n_steps: int, moved: list):
+    """Give the function from (stimuli, layer) to activations; how far occluded stimuli moved is kept on the side."""
+    from neurocnnf.record import each_layer
+
+    run = n_steps if model.recurrent else 0
+
+    def activations(stimuli, layer):
+        values = each_layer(model, stimuli, [layer], run)[layer]
+        if stimuli is not objects:
+            moved.append(relative_movement(values))
+        return values
+
+    return activations
+
+
+def relative_movement(features: NDArray) -> NDArray[np.float64]:
+    """‖f_t − f_{t−1}‖ / ‖f_t‖ of features (step, presentation, unit), float64 (step - 1, presentation)."""
+    length = np.linalg.norm(np.asarray(features, np.float64), axis=2)
+    moved = np.linalg.norm(np.diff(np.asarray(features, np.float64), axis=0), axis=2)
+    return moved / np.maximum(length[1:], np.finfo(float).tiny)

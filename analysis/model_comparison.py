@@ -1,0 +1,234 @@
+"""Every model, every readout of its time, against one study: effect, interval, ceiling, corrected p, AIC.
+
+What is tested is laid down here before anything is seen: all readouts of all models, in two families (with and without
+category among what is held constant), p values corrected over each whole family (Holm 1979).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.bounds import TrialTimes, all_times
+from analysis.censored import concordance_rows, restricted_means
+from analysis.decoded_study import DecodedStudy
+from analysis.human_times import agreement, clean_trials, object_times, subject_object_sums
+from analysis.inference import (
+    explained_by,
+    partial_ceiling,
+    percentile_interval,
+    permutation_p,
+    permuted_correlations,
+    rank_correlation,
+    recentred,
+    resamples,
+    taken,
+)
+from analysis.mixed import fit_mixed, held_out_errors, likelihood_ratio
+
+GIVEN = ("confidence, occlusion", "confidence, occlusion, category")
+N_CONCORDANCE = 500
+"""Resamples of Somers' D, which costs a sort of all trials for each."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The trials that count, with what is held constant.
+
+    Parameters
+    ----------
+    kept
+        Trials (`human_times.clean_trials`), with columns rt_s, time_z, subject, object_id, category, occluded_percent.
+    exclusions
+        What each rule left out.
+    n_total
+        Trials before cleaning.
+    times
+        Model -> readout -> `TrialTimes`.
+    """
+
+    kept: pd.DataFrame
+    exclusions: pd.DataFrame
+    n_total: int
+    times: Mapping[str, Mapping[str, TrialTimes]]
+
+
+def score_trials(study: DecodedStudy, rt_range_s: tuple[float, float] = (0.2, 2.5), seed: int = 0) -> Scored:
+    """Clean the trials and read every model's times for those that are left (unmasked, right, within range)."""
+    ids = study.table["stimulus_id"]
+    clean = clean_trials(study.trials, "unmasked", rt_range_s, shown=ids)
+    answered = study.trials[study.trials["stimulus_id"].isin(ids)]
+    times = {
+        name: all_times(decisions, study.movement[name], study.table, clean.trials, answered, seed)
+        for name, decisions in study.decisions.items()
+    }
+    return Scored(clean.trials, clean.exclusions, len(study.trials), times)
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """P values corrected for the whole family by Holm's step-down rule (Scand. J. Stat. 6:65, 1979); NaN is no test."""
+    p = np.asarray(p_values, np.float64)
+    tested = np.flatnonzero(np.isfinite(p))
+    order = tested[np.argsort(p[tested], kind="stable")]
+    out = np.full(p.shape, np.nan)
+    out[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
+    return out
+
+
+def compare_models(
+    scored: Scored,
+    control: str,
+    *,
+    n_resamples: int = 2000,
+    n_permutations: int = 2000,
+    seed: int = 0,
+    held_out: bool = True,
+    simulated: bool = False,
+) -> pd.DataFrame:
+    """Make the table: a row for each model, readout, and set of what is held constant.
+
+    Parameters
+    ----------
+    scored
+        Of `score_trials`.
+    control
+        The feedforward model; its confidence is held constant for all others, beside the model's own at step 0.
+    n_resamples, n_permutations, seed
+        Of intervals and p values.
+    held_out
+        Whether to predict each subject from all others (the slowest part).
+    simulated
+        Carried into the table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        model, readout, given; rho, partial with _low, _high (over objects; normal scores; subjects and objects drawn
+        anew, bounds as fitted), ceiling, partial_ceiling, p, p_holm (of partial, permuted objects); somers_d with _low,
+        _high (trials, censored); beta with _low, _high (log RT per standard deviation of model time, mixed model),
+        lr, df, lr_p, lr_p_holm, delta_aic (positive: model time helps), marginal_r2, conditional_r2, marginal_r2_null,
+        held_out_gain with _low, _high (share of squared error of unseen subjects saved; subjects drawn anew),
+        n_subjects_better, n_reached, n_used, n_total (trials), n_objects, simulated.
+    """
+    study = _Objects(scored.kept, n_resamples, seed)
+    rows = []
+    for given in GIVEN:
+        base_errors: dict = {}
+        for model, readouts in scored.times.items():
+            for readout, times in readouts.items():
+                covariates = _covariates(scored, model, readout, control, "category" in given)
+                rows.append({"model": model, "readout": readout, "given": given})
+                rows[-1] |= study.correlations(times, covariates, n_permutations)
+                rows[-1] |= mixed_effect(scored.kept, times, covariates, base_errors if held_out else None)
+                rows[-1] |= {"n_reached": int(times.reached.sum()), "n_used": len(scored.kept)}
+    table = pd.DataFrame(rows).assign(n_total=scored.n_total, simulated=simulated)
+    for name in ("p", "lr_p"):
+        table[f"{name}_holm"] = table.groupby("given")[name].transform(holm)
+    return table
+
+
+def mixed_effect(kept: pd.DataFrame, times: TrialTimes, covariates: pd.DataFrame, base_errors: dict | None = None):
+    """Test what model time adds to log RT ~ covariates + (1 | subject) + (1 | object).
+
+    A censored time is not given a number: it is a column of its own ("not reached"), so that the test has one more
+    degree of freedom. `base_errors` keeps the held-out errors without model time, by columns, between calls; None: none
+    are computed.
+    """
+    y = np.log(kept["rt_s"].to_numpy(float))
+    who = kept["subject"].to_numpy(), kept["object_id"].to_numpy()
+    null = _independent([np.ones(len(y)), *covariates.to_numpy(float).T])
+    reached = times.reached
+    spread = times.step[reached].std() if reached.any() else 0.0
+    step = np.where(reached, times.step - times.step[reached].mean(), 0.0) / spread if spread > 0 else 0 * y
+    design = _independent([*null.T, step, (~reached).astype(float)])
+    nan = float("nan")
+    if design.shape[1] == null.shape[1]:
+        return {"beta": nan, "lr_p": nan, "delta_aic": nan}
+    small, large = fit_mixed(y, null, *who), fit_mixed(y, design, *who)
+    test = likelihood_ratio(small, large)
+    low, high = large.interval(null.shape[1])
+    found = {"beta": large.coefficients[null.shape[1]], "beta_low": low, "beta_high": high}
+    found |= {"lr": test.statistic, "df": test.df, "lr_p": test.p, "delta_aic": test.delta_aic}
+    found |= {"marginal_r2": large.marginal_r2, "conditional_r2": large.conditional_r2}
+    found |= {"marginal_r2_null": small.marginal_r2}
+    if base_errors is not None:
+        key = tuple(covariates.columns)
+        base_errors.setdefault(key, held_out_errors(y, null, *who))
+        found |= _gain(base_errors[key], held_out_errors(y, design, *who))
+    return found
+
+
+def _gain(without: NDArray, with_time: NDArray, n_resamples: int = 2000) -> dict:
+    """Share of squared error saved in unseen subjects, interval over subjects."""
+    n = len(without)
+    drawn = np.random.default_rng(0).integers(0, n, (n_resamples, n))
+    low, high = percentile_interval(1 - with_time[drawn].sum(axis=1) / without[drawn].sum(axis=1))
+    found = {"held_out_gain": 1 - with_time.sum() / without.sum(), "held_out_gain_low": low, "held_out_gain_high": high}
+    return {**found, "n_subjects_better": int((with_time < without).sum())}
+
+
+def _covariates(scored: Scored, model: str, readout: str, control: str, category: bool) -> pd.DataFrame:
+    """Give what is held constant, (trial, covariate): confidences not tested, occlusion, and the category."""
+    columns = {}
+    for name in dict.fromkeys((model, control)):
+        if not (readout == "feedforward" and name == model):
+            columns[f"confidence {name}"] = scored.times[name]["feedforward"].step
+    if readout == "feedforward" and model != control:  # beyond occlusion alone, as the control's is
+        columns = {}
+    columns["occlusion"] = scored.kept["occluded_percent"].to_numpy(float)
+    if category:
+        names = scored.kept["category"]
+        columns |= {f"category {one}": (names == one).to_numpy(float) for one in sorted(names.unique())[1:]}
+    table = pd.DataFrame(columns)
+    return (table - table.mean()) / table.std(ddof=0).replace(0, 1.0)
+
+
+def _independent(columns) -> NDArray[np.float64]:
+    """Stack columns, leaving out each that the ones before it determine (a constant, say)."""
+    kept: list[NDArray] = []
+    for column in columns:
+        basis = np.column_stack(kept) if kept else np.zeros((len(column), 0))
+        left = column - basis @ np.linalg.lstsq(basis, column, rcond=None)[0] if kept else column
+        if left @ left > 1e-10 * max(column @ column, 1e-300):
+            kept.append(column)
+    return np.column_stack(kept)
+
+
+class _Objects:
+    """Human times by object, and the resamples that all rows share."""
+
+    def __init__(self, kept: pd.DataFrame, n_resamples: int, seed: int):
+        self.seed = seed
+        self.subject, subjects = pd.factorize(kept["subject"], sort=True)
+        self.item, objects = pd.factorize(kept["object_id"], sort=True)
+        self.shape, self.z = (len(subjects), len(objects)), kept["time_z"].to_numpy(float)
+        sums, counts = subject_object_sums(self.subject, self.item, self.z, self.shape)
+        self.human = object_times(sums, counts)
+        self.draws = resamples(*self.shape, n_resamples, seed)
+        self.drawn = taken(self.draws[1])
+        self.human_drawn = np.take_along_axis(object_times(sums, counts, self.draws[0]), self.drawn, axis=1)
+        self.reliability = agreement(sums, counts, self.drawn, seed=seed).reliability
+
+    def correlations(self, times: TrialTimes, covariates: pd.DataFrame, n_permutations: int) -> dict:
+        """Correlate an object's model time (restricted mean over its trials) with its human time; Somers' D."""
+        horizon = max(times.n_steps + 1.0, float(times.step.max()))
+        x = restricted_means(times.step, times.reached, self.item, self.shape[1], horizon)
+        means = covariates.groupby(self.item).mean().to_numpy(float).T
+        found: dict = {"n_objects": self.shape[1]}
+        for name, given in (("rho", []), ("partial", list(means))):
+            estimate = float(rank_correlation(x, self.human, given, "normal"))
+            drawn = rank_correlation(x[self.drawn], self.human_drawn, [g[self.drawn] for g in given], "normal")
+            low, high = percentile_interval(recentred(drawn, estimate))
+            found |= {name: estimate, f"{name}_low": low, f"{name}_high": high}
+        found["ceiling"] = partial_ceiling(self.reliability, 0)
+        found["partial_ceiling"] = partial_ceiling(self.reliability, explained_by(self.human, list(means)))
+        permuted = permuted_correlations(x, self.human, list(means), n_permutations, self.seed, "normal")
+        found["p"] = permutation_p(found["partial"], permuted)
+        few = tuple(draw[:N_CONCORDANCE] for draw in self.draws)
+        columns = (times.step, times.reached, self.z)
+        _, *order = concordance_rows(columns, (self.subject, self.item), few, 0, self.seed)[0][:4]
+        return found | dict(zip(("somers_d", "somers_d_low", "somers_d_high"), order, strict=True))
