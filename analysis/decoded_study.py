@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.solution_step import decode_all
 from benchmarks.readout import object_folds
 from neurocnnf.progress import Progress
+from neurocnnf.stimuli import Stimuli
 
 
 @dataclass(frozen=True)
@@ -39,23 +40,15 @@ class DecodedStudy:
     provenance: dict
 
 
-def decode_tang2018(
-    models: Sequence, store, n_steps: int = 5, seed: int = 0, progress: Progress | None = None, n_stimuli=None
-) -> DecodedStudy:
-    """Decode the occluded stimuli of Tang et al. (2018, experiment v2) from each model.
+def load_tang2018(store, n_stimuli: int | None = None):
+    """Give trials, whole objects and occluded stimuli of Tang et al. (2018, experiment v2).
 
     Parameters
     ----------
-    models
-        Recurrent or not; of those that are not, step 0 alone is run.
     store
         The data store with the study's files.
-    n_steps, seed
-        Feedback passes; seed of the folds of objects (the same for all models).
-    progress
-        Called with what is being done, how much is done, and of how much.
     n_stimuli
-        For quick checks: so many stimuli, evenly taken; all where None.
+        For quick checks: about so many occluded stimuli, evenly taken; all where None.
     """
     from benchmarks.recordings import tang2018
     from benchmarks.recordings.tang2018_stimuli import resize
@@ -63,19 +56,36 @@ def decode_tang2018(
     trials = tang2018.load_trials(store, experiment="v2")
     objects = tang2018.load_objects(store)
     occluded = tang2018.occluded_stimuli(trials, objects)
+    # As in `recognition_time`: through the same enlargement as the occluded ones.
     pictures = [resize(picture[..., 0], occluded.images.shape[1]) for picture in objects.images[:]]
     objects = replace(objects, images=np.stack(pictures)[..., None])
     if n_stimuli is not None and n_stimuli < len(occluded):
         occluded = occluded.subset(slice(None, None, len(occluded) // n_stimuli))
-    decoded = decode_models(models, objects, occluded, n_steps, seed, progress)
-    table = decoded.table
-    if "occluded_percent" not in table:
-        table["occluded_percent"] = table["stimulus_id"].map(trials.groupby("stimulus_id")["occluded_percent"].mean())
-    return replace(decoded, trials=trials, provenance={**decoded.provenance, "study": "tang2018 v2"})
+    return trials, objects, occluded
 
 
-def decode_models(models: Sequence, objects, occluded, n_steps: int, seed: int, progress=None) -> DecodedStudy:
-    """Decode occluded stimuli from each model with readouts trained on whole objects (see `solution_step.decode`)."""
+def decode_models(
+    models: Sequence,
+    trials: pd.DataFrame,
+    objects: Stimuli,
+    occluded: Stimuli,
+    n_steps: int = 5,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> DecodedStudy:
+    """Decode occluded stimuli from each model with readouts trained on whole objects (see `solution_step.decode`).
+
+    Parameters
+    ----------
+    models
+        Recurrent or not; of those that are not, step 0 alone is run.
+    trials, objects, occluded
+        As `load_tang2018` gives them. Where the stimuli's table has no occluded_percent, it comes from the trials.
+    n_steps, seed
+        Feedback passes; seed of the folds of objects (the same for all models).
+    progress
+        Called with what is being done, how much is done, and of how much.
+    """
     nets, moved = {}, {}
     for model in models:
         moved[model.name] = []
@@ -85,9 +95,11 @@ def decode_models(models: Sequence, objects, occluded, n_steps: int, seed: int, 
     labels = categories.get_indexer(objects.table["category"])
     folds = pd.Series(object_folds(labels, seed=seed), index=objects.table["object_id"].to_numpy())
     table["fold"] = table["object_id"].map(folds)
+    if "occluded_percent" not in table:
+        table["occluded_percent"] = table["stimulus_id"].map(trials.groupby("stimulus_id")["occluded_percent"].mean())
     movement = {name: np.concatenate(parts, axis=1) for name, parts in moved.items()}
     answers = dict(zip(nets, decisions, strict=True))
-    return DecodedStudy(answers, movement, table, pd.DataFrame(), {"n_steps": n_steps, "seed": seed, **provenance})
+    return DecodedStudy(answers, movement, table, trials, {"n_steps": n_steps, "seed": seed, **provenance})
 
 
 def _watched(model, objects, n_steps: int, moved: list):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, chi2, t
+from scipy.stats import binomtest, chi2
 
 from analysis.human_times import object_times, subject_object_sums
 from analysis.inference import percentile_interval, rank_correlation, recentred, resamples, taken
@@ -56,39 +56,36 @@ def fit_timing(rt_ms: ArrayLike, steps: NDArray, reached: NDArray, bounds: Array
     Returns
     -------
     Timing
-        With 95 % intervals: of the bound by profile likelihood; of the rest by t and chi-squared at the best bound,
-        widened to hold the estimates of all bounds within the profile interval.
+        With 95 % profile-likelihood intervals, the bound among what is maximised over; of the bound itself over the
+        candidates, half a distance added at each end; of the noise by chi-squared at the best bound.
     """
     rt, bounds = np.asarray(rt_ms, np.float64), np.asarray(bounds, np.float64)
     fits = [_line(rt, step, seen) for step, seen in zip(steps, reached, strict=True)]
-    likelihood = np.array([fit[3] for fit in fits])
-    best = int(likelihood.argmax())
-    within = np.flatnonzero(likelihood >= likelihood[best] - chi2.ppf(0.95, 1) / 2)
-    half = np.diff(bounds).min() / 2  # the truth may lie between two candidates
-    spans = [
-        (
-            fits[best][k][0],
-            min([fits[best][k][1], *(fits[b][k][0] for b in within)]),
-            max([fits[best][k][2], *(fits[b][k][0] for b in within)]),
-        )
-        for k in range(3)
-    ]
-    bound = float(bounds[best]), float(bounds[within[0]] - half), float(bounds[within[-1]] + half)
-    return Timing(spans[0], spans[1], spans[2], bound)
+    squares = np.array([fit[2] for fit in fits])
+    best, n = int(squares.argmin()), len(rt)
+    # Of all lines of all bounds, those stay whose deviance n log(squares) is within chi-squared of the least.
+    allowed = squares[best] * np.exp(chi2.ppf(0.95, 1) / n)
+    within = np.flatnonzero(squares <= allowed)
+    spans = []
+    for number in range(2):
+        centre = np.array([fits[k][0][number] for k in within])
+        half = np.sqrt(np.array([fits[k][1][number] for k in within]) * (allowed - squares[within]))
+        spans.append((float(fits[best][0][number]), float((centre - half).min()), float((centre + half).max())))
+    df = n - fits[best][3]
+    edges = np.sqrt(squares[best] / chi2.ppf([0.975, 0.025], df))
+    noise = float(np.sqrt(squares[best] / df)), float(edges[0]), float(edges[1])
+    space = np.diff(bounds).min() / 2 if len(bounds) > 1 else 0.0  # the truth may lie between two candidates
+    bound = float(bounds[best]), float(bounds[within[0]] - space), float(bounds[within[-1]] + space)
+    return Timing(spans[0], spans[1], noise, bound)
 
 
 def _line(rt, step, seen):
-    """Least squares with t and chi-squared intervals: onset, slope, noise; and the log likelihood."""
+    """Least squares: coefficients, diagonal of the inverse of X'X, sum of squares left, number of coefficients."""
     columns = [seen.astype(float), np.where(seen, step, 0.0), (~seen).astype(float)]
     x = np.column_stack([column for column in columns if column.any()])
     inverse = np.linalg.pinv(x.T @ x)
     b = inverse @ x.T @ rt
-    left, df = float(((rt - x @ b) ** 2).sum()), len(rt) - x.shape[1]
-    noise = np.sqrt(left / df)
-    half = t.ppf(0.975, df) * noise * np.sqrt(np.diag(inverse))
-    edges = noise * np.sqrt(df / chi2.ppf([0.975, 0.025], df))
-    onset, slope = ((float(b[k]), float(b[k] - half[k]), float(b[k] + half[k])) for k in range(2))
-    return onset, slope, (float(noise), *map(float, edges)), -len(rt) / 2 * np.log(left / len(rt))
+    return b, np.diag(inverse), float(((rt - x @ b) ** 2).sum()), x.shape[1]
 
 
 def simulate_answers(n: int, rng: np.random.Generator) -> NDArray[np.float64]:

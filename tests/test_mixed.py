@@ -67,7 +67,7 @@ def test_r2_splits_variance_as_simulated():
 
 
 def test_an_effect_is_within_its_interval_in_nineteen_of_twenty_studies_and_a_null_is_rejected_in_one():
-    """60 simulated studies; binomial error (`analysis.recovery`: 200). A covariate of objects alone is the hard case."""
+    """60 simulated studies, binomial error; a covariate of objects alone is the hard case. `analysis.recovery`: 200."""
     held = positive = 0
     for seed in range(60):
         y, x, subject, thing = simulate(seed, 10, 40, 300, effect=0.3)

@@ -25,7 +25,7 @@ def test_timing_without_choice_of_bound_is_a_line_by_least_squares():
     assert found.ms_per_step[0] == pytest.approx(expected.slope)
     assert found.onset_ms[0] == pytest.approx(expected.intercept)
     half = (found.ms_per_step[2] - found.ms_per_step[1]) / 2
-    assert half == pytest.approx(1.99 * expected.stderr, rel=0.01)
+    assert half == pytest.approx(1.99 * expected.stderr, rel=0.02)  # t and likelihood agree at 80 trials
 
 
 def test_a_known_clock_bound_and_noise_are_recovered_within_their_intervals():
