@@ -29,6 +29,7 @@ from analysis.inference import (
     taken,
 )
 from analysis.mixed import fit_mixed, held_out_errors, likelihood_ratio
+from analysis.solution_step import right_margin
 
 GIVEN = ("confidence, occlusion", "confidence, occlusion, category")
 N_CONCORDANCE = 500
@@ -49,12 +50,15 @@ class Scored:
         Trials before cleaning.
     times
         Model -> readout -> `TrialTimes`.
+    margins
+        Model -> (trial,), decision value of the right category minus the largest other one, at step 0.
     """
 
     kept: pd.DataFrame
     exclusions: pd.DataFrame
     n_total: int
     times: Mapping[str, Mapping[str, TrialTimes]]
+    margins: Mapping[str, NDArray[np.float64]]
 
 
 def score_trials(study: DecodedStudy, rt_range_s: tuple[float, float] = (0.2, 2.5), seed: int = 0) -> Scored:
@@ -66,7 +70,9 @@ def score_trials(study: DecodedStudy, rt_range_s: tuple[float, float] = (0.2, 2.
         name: all_times(decisions, study.movement[name], study.table, clean.trials, answered, seed)
         for name, decisions in study.decisions.items()
     }
-    return Scored(clean.trials, clean.exclusions, len(study.trials), times)
+    at, labels = pd.Index(ids).get_indexer(clean.trials["stimulus_id"]), study.table["label"].to_numpy()
+    margins = {name: right_margin(decisions[:1], labels)[0][at] for name, decisions in study.decisions.items()}
+    return Scored(clean.trials, clean.exclusions, len(study.trials), times, margins)
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -96,7 +102,10 @@ def compare_models(
     scored
         Of `score_trials`.
     control
-        The feedforward model; its confidence is held constant for all others, beside the model's own at step 0.
+        The feedforward model; its confidence is held constant beside the model's own at step 0, each in two forms:
+        entropy, which does not know the right answer, and the right answer's margin, which does, as solution and
+        observer steps do: against entropy alone these would win by knowing the label. Feedforward times themselves are
+        tested against the rest (occlusion, category) alone.
     n_resamples, n_permutations, seed
         Of intervals and p values.
     held_out
@@ -174,11 +183,9 @@ def _gain(without: NDArray, with_time: NDArray, n_resamples: int = 2000) -> dict
 def _covariates(scored: Scored, model: str, readout: str, control: str, category: bool) -> pd.DataFrame:
     """Give what is held constant, (trial, covariate): confidences not tested, occlusion, and the category."""
     columns = {}
-    for name in dict.fromkeys((model, control)):
-        if not (readout == "feedforward" and name == model):
-            columns[f"confidence {name}"] = scored.times[name]["feedforward"].step
-    if readout == "feedforward" and model != control:  # beyond occlusion alone, as the control's is
-        columns = {}
+    for name in dict.fromkeys((model, control)) if readout != "feedforward" else ():
+        columns[f"entropy {name}"] = scored.times[name]["feedforward"].step
+        columns[f"margin {name}"] = scored.margins[name]
     columns["occlusion"] = scored.kept["occluded_percent"].to_numpy(float)
     if category:
         names = scored.kept["category"]
