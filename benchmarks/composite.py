@@ -39,7 +39,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "maniquet2025.masking",
         "kumbhar2021.sat",
         "geirhos.rt-*",
-        "cifar10h.rt",
+        "cifar10h.rt-by-image",
         "kar2019.ost",
         "tang2018.*",
     ),

@@ -147,6 +147,6 @@ def test_every_real_benchmark_has_a_family():
     assert {name: family_of(name) for name in real if family_of(name) is None} == {}
     assert family_of("kriegeskorte2008.humanIT-rsa") == "IT"
     assert family_of("zhang2011.IT-decoding") == family_of("maniquet2025.masking") == "timing"
-    assert family_of("cifar10h.rt") == family_of("kumbhar2021.sat") == "timing"
+    assert family_of("cifar10h.rt-by-image") == family_of("kumbhar2021.sat") == "timing"
     assert family_of("maniquet2025.confusion") == family_of("geirhos.accuracy-by-condition") == "behaviour"
     assert family_of("kriegeskorte2008.judgement-rsa") == "behaviour"

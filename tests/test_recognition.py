@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import pearsonr
 
 from analysis.censored import restricted_mean
-from benchmarks import load_benchmark, simulated_people, suite
+from benchmarks import load_benchmark, simulated_people, sources, suite
 from benchmarks import recognition_measures as measures
 from benchmarks.clean_readout import Answers
 from benchmarks.profiles import condition_means
@@ -209,7 +209,7 @@ def study_of_stand_in(store, model, n_steps, seed, each_layer, **_):
     table = pd.DataFrame(rows, columns=["condition", "category", "original"])
     table.insert(0, "stimulus_id", [" ".join(row) for row in rows])
     stimuli = Stimuli(np.arange(len(rows), dtype=np.uint16)[:, None, None, None], table, "stand-in")
-    answers = suite.answer(model, stimuli, CONDITIONS[:8], tuple("abcd"), "control", n_steps, each_layer, seed=seed)
+    answers = sources.answer(model, stimuli, CONDITIONS[:8], tuple("abcd"), "control", n_steps, each_layer, seed=seed)
     people = simulated_people.simulated_people(answers, "good", 0, n_steps, np.random.default_rng(seed))
     return simulated_people.SimulatedStudy(stimuli, people)
 

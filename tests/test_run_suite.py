@@ -70,4 +70,5 @@ def test_an_unknown_model_is_one_error(tmp_path):
 
 
 def test_memory_goes_to_benchmarks_that_know_it_and_to_no_other():
-    assert not hasattr(load_benchmark("simulated.humanIT-rsa", memory=5), "memory")
+    assert load_benchmark("simulated.humanIT-rsa", memory=5).memory == 5
+    assert not hasattr(load_benchmark("simulated.soft-labels", memory=5), "memory")
