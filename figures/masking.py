@@ -33,7 +33,7 @@ def draw(curves: pd.DataFrame, clocks: pd.DataFrame) -> Figure:
         As `analysis.comparison_stage.masking_tables` gives them.
     """
     models = list(dict.fromkeys(curves["model"]))
-    figure = new_figure(PAGE_MM, 68)
+    figure = new_figure(PAGE_MM, 74)
     title(figure, "Masking as truncation of the model's steps", is_simulated(curves, clocks))
     panels = figure.subplots(1, 2 + len(models))
     for axes, condition in zip(panels[:2], ("masked", "unmasked"), strict=True):
@@ -43,7 +43,8 @@ def draw(curves: pd.DataFrame, clocks: pd.DataFrame) -> Figure:
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.set_xlabel("stimulus duration (ms)")
     panels[0].set_ylabel("accuracy")
-    panels[0].legend(loc="lower right", fontsize=5.5)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=len(labels), fontsize=6)
     panels[1].tick_params(labelleft=False)
     for axes, model in zip(panels[2:], models, strict=True):
         part = clocks[(clocks["model"] == model) & (clocks["fit"] == "masked")]

@@ -61,7 +61,7 @@ def draw(table: pd.DataFrame) -> Figure:
                 reach = [-row["partial_ceiling"], row["partial_ceiling"]]
                 left.plot(reach, [y, y], color=CEILING, linewidth=7, alpha=0.5, solid_capstyle="butt", zorder=0)
                 text = f"p {_p(row['p_holm'])}"
-                left.text(1.0, y, text, transform=left.get_yaxis_transform(), ha="right", va="center", fontsize=6)
+                left.text(1.01, y, text, transform=left.get_yaxis_transform(), va="center", fontsize=6)
                 text = f"{row['n_reached']}/{row['n_used']}"
                 right.text(1.02, y, text, transform=right.get_yaxis_transform(), va="center", fontsize=6, color=FAINT)
     for axes, name, label in zip(
