@@ -1,8 +1,8 @@
 """Every model and every readout of its time against Tang et al. (2018): tables for figures and for the README.
 
 Run ``python -m analysis.comparison_stage cnnf-cifar-gray cnn-cifar-gray --out build/comparison/tang2018``; the last
-model named is the feedforward control. Without the study, ``--simulate-missing`` runs simulated observers of handwritten
-digits, under another name.
+model named is the feedforward control. Without the study, ``--simulate-missing`` runs simulated observers of
+handwritten digits, under another name.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def masking_tables(study: DecodedStudy, simulated: bool = False) -> tuple[pd.Dat
     curves
         model, condition, fit ("masked" alone, "unmasked" alone, "one clock"), duration_ms, human with low and high
         (binomial, dispersion taken into account), fitted; and of the fit: onset_ms, ms_per_step with _low, _high,
-        scale, log_likelihood, saturated, aic, aic_constant (of unmasked: duration does not matter), misfit_p, dispersion,
-        n_used, n_total, simulated.
+        scale, log_likelihood, saturated, aic, aic_constant (duration does not matter), misfit_p, dispersion, n_used,
+        n_total, simulated.
     clocks
         model, fit, onset_ms, ms_per_step, log_likelihood, scale of every clock looked at.
     """
