@@ -55,12 +55,14 @@ NETWORKS   := $(BUILD)/networks/.maniquet2025
 RT_BINS    := $(BUILD)/rt_bins/.$(MODEL)
 TRADE_OFF  := $(BUILD)/speed_accuracy/.kumbhar2021
 LATENCY    := $(BUILD)/it_latency/.zhang2011
+COMPARED   := $(BUILD)/comparison/.tang2018
 EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
 # Measured once, when a checkpoint is shipped: three seeds, of which only the first one's weights are kept.
 CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
 FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times,$(BUILD)/figures/$(f).png)
 # What `make paper` adds: the suite, and what is drawn from single studies. RT bins have no simulated stand-in.
-PAPER      := $(foreach f,composite published_networks speed_accuracy it_latency,$(BUILD)/figures/$(f).png)
+PAPER      := $(foreach f,composite published_networks speed_accuracy it_latency \
+              time_readouts masking trajectories,$(BUILD)/figures/$(f).png)
 PAPER      += $(if $(NEUROCNNF_DATA),$(RT_BINS))
 
 .PHONY: help figures quick-figures paper quick-paper suite quick-suite test lint bench train clean FORCE
@@ -166,6 +168,9 @@ $(TRADE_OFF): $(TIMING) $(DATA) $(READY)
 $(LATENCY): $(TIMING) $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.time_mapping $(MODEL) $(CONTROL) --out $(@D)/zhang2011 --simulate-missing $(QUICK))
 
+$(COMPARED): $(TIMING) $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.comparison_stage $(MODEL) $(CONTROL) --out $(@D)/tang2018 --simulate-missing $(QUICK))
+
 $(TIMES): $(TIMING) $(DATA) $(READY)
 	$(call keep,$(RUN) recognition-times $(MODEL) $(STUDY) --control $(CONTROL) --out $(@D)/$(MODEL).$(STUDY) --simulate-missing $(QUICK))
 
@@ -198,6 +203,9 @@ $(BUILD)/figures/speed_accuracy.png: $(DRAWING) $(TRADE_OFF)
 
 $(BUILD)/figures/it_latency.png: $(DRAWING) $(LATENCY)
 	$(call draw,$$(cat $(LATENCY)))
+
+$(foreach f,time_readouts masking trajectories,$(BUILD)/figures/$(f).png): $(DRAWING) $(COMPARED)
+	$(call draw,$$(cat $(COMPARED)))
 
 $(BUILD)/figures/composite.png: $(DRAWING) $(BUILD)/suite/suite.csv
 	$(call draw,$(BUILD)/suite/suite)
