@@ -24,12 +24,12 @@ from analysis.inference import (
     permutation_p,
     permuted_correlations,
     rank_correlation,
-    recentred,
     resamples,
     taken,
 )
 from analysis.mixed import fit_mixed, held_out_errors, likelihood_ratio
 from analysis.solution_step import right_margin
+from benchmarks.bootstrap import recentred
 
 GIVEN = ("confidence, occlusion", "confidence, occlusion, category")
 N_CONCORDANCE = 500
