@@ -79,7 +79,7 @@ figures: $(FIGURES)  ## Draw every figure into build/figures (NEUROCNNF_DATA=fol
 quick-figures:  ## Draw every figure from a small subsample into build/quick/figures (a check, not a result)
 	@$(MAKE) --no-print-directory figures BUILD=build/quick QUICK=--quick
 
-paper: figures $(PAPER)  ## Draw the figures and tables of every benchmark too (an hour; --jobs as above)
+paper: figures $(PAPER)  ## Draw the figures and tables of every benchmark too
 	@echo "tables are in $(BUILD)/suite and beside the figures, in $(BUILD)/figures"
 
 quick-paper:  ## The same from a small subsample into build/quick (a check, not a result)
