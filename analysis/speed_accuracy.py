@@ -171,7 +171,7 @@ def speed_accuracy(models, source, n_steps: int, seed: int, *, quick: bool = Fal
         steps = n_steps if model.recurrent else 0
         by_category, how = model_accuracy(model, data, steps, each_layer)
         accuracy, labels = by_category.mean(axis=2), {"model": model.name, "answers": how}
-        scores = score_table(data.observers, by_category, model.layer_names[-1], seed, n_resamples)
+        scores, _ = score_table(data.observers, by_category, model.layer_names[-1], seed, n_resamples)
         tables["scores"].append(scores.assign(**labels))
         condition, step = (i.ravel() for i in np.indices(accuracy.shape))
         by_step = {"condition": CONDITIONS["condition"].to_numpy()[condition], "step": step}

@@ -140,7 +140,7 @@ def time_mapping(models, source, n_steps: int, seed: int, *, quick: bool = False
         steps, layer = n_steps if model.recurrent else 0, model.layer_names[-1]
         prepared = {target: prepare_fit(course, steps) for target, course in courses.items()}
         activations = each_layer(model, stimuli, [layer], steps)[layer]
-        fit = layer_rows(layer, activations, prepared, seed).assign(model=model.name)
+        fit = layer_rows(layer, activations, prepared, seed)[0].assign(model=model.name)
         fits.append(fit)
         for target, rows in fit.groupby("target", sort=False):
             curve = rows["decodability"].to_numpy()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks import resamples
 from benchmarks.answers import category_answers
+from benchmarks.benchmark import Benchmark, Run
 from benchmarks.bootstrap import N_RESAMPLES, count_draws, interval
-from benchmarks.inputs import EachLayer, as_model, default_each_layer, files_available, files_used, open_store
-from benchmarks.score import Score, make_provenance, used_steps
-from neurocnnf.progress import Progress
+from benchmarks.score import Score
 
 QUICK_RESAMPLES = 200
+SAMPLES = "samples"
 Rows = list[dict[str, Any]]
 
 
@@ -45,6 +46,11 @@ def table_row(
         Number of images or conditions that entered, and of all.
     columns
         What the comparison adds.
+
+    Returns
+    -------
+    dict
+        The table's columns, and `SAMPLES`.
     """
     low, high = interval(samples)
     scale = ceiling.value if ceiling.value > 0 else float("nan")
@@ -61,6 +67,7 @@ def table_row(
         "normalised_high": high / scale,
         "n_used": n[0],
         "n_total": n[1],
+        SAMPLES: samples,
         **columns,
     }
 
@@ -71,87 +78,42 @@ def draw_items(n_items: int, n_resamples: int, rng: np.random.Generator) -> NDAr
 
 
 @dataclass(frozen=True)
-class Behaviour:
-    """A benchmark of behaviour; calling it scores a model.
+class Behaviour(Benchmark):
+    """A benchmark of behaviour; calling it scores a model. Layer and step are fixed beforehand: nothing is chosen.
 
     Parameters
     ----------
-    identifier
-        ``<study>.<what>``.
-    studies
-        Names, or patterns of names, of the files it needs from the data store.
+    identifier, studies, simulated, store, quick, each_layer
+        As in `Benchmark`.
     source
-        ``source(store, model, n_steps, seed, each_layer)`` returns what was shown (`benchmarks.answers.Shown`) with the
-        observers' data, and ``notes``.
+        Returns what was shown (`benchmarks.answers.Shown`) with the observers' data, and ``notes``.
     compare
         ``compare(log_probabilities, data, seed, n_resamples)`` returns rows from `table_row`, every metric at every
         step; the first row's metric is the score.
-    simulated
-        Whether the observers are simulated.
-    store
-        Where the files are; a `DataStore` with its defaults where None.
-    quick
-        Fewer resamples: a check, not a result.
-    each_layer
-        What records the model; `neurocnnf.record.each_layer` where None.
     """
 
-    identifier: str
-    studies: tuple[str, ...]
-    source: Callable[..., Any]
+    READS_LAYERS: ClassVar[bool] = False
+
     compare: Callable[..., Rows]
-    simulated: bool = False
-    store: Any = None
-    quick: bool = False
-    each_layer: EachLayer | None = None
 
-    def available(self, store=None) -> bool:
-        """Say whether the files are at hand without downloading."""
-        return files_available(self.studies, store or self.store)
-
-    def __call__(self, model, n_steps: int = 5, seed: int = 0, progress: Progress | None = None) -> Score:
-        """Score a model at every step.
-
-        Parameters
-        ----------
-        model
-            With ``name``, ``layer_names``, ``recurrent``; a feedforward one is scored at step 0.
-        n_steps
-            Feedback passes.
-        seed
-            Of folds, halves and resamples.
-        progress
-            Called with (what, done, total).
-
-        Returns
-        -------
-        Score
-            `value` at the last step. Layer and step are fixed beforehand: nothing is chosen.
-        """
-        model = as_model(model)
-        n_steps = used_steps(model, n_steps)
-        store = open_store(self.studies, self.store)
-        each_layer = self.each_layer or default_each_layer()
-        data = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
-        answers = category_answers(model, data, n_steps, each_layer, seed)
-        if progress:
-            progress(f"{model.name}: {self.identifier}, answers", 1, 2)
+    def _score(self, run: Run, data: Any) -> Score:
+        answers = category_answers(run.model, data, run.n_steps, run.each_layer, run.seed)
+        run.tell(f"{self.identifier}, answers", 1, 2)
         n_resamples = QUICK_RESAMPLES if self.quick else N_RESAMPLES
-        rows = self.compare(answers.log_probabilities, data, seed, n_resamples)
-        if progress:
-            progress(f"{model.name}: {self.identifier}, observers", 2, 2)
-        quick = ("quick: few resamples, not a result",) if self.quick else ()
-        score = score_of_rows(rows, answers.layer, self.identifier, model.name, self.simulated)
-        provenance = make_provenance(model, n_steps, seed, store, files_used(self.studies, store))
-        return replace(score, notes=(*quick, answers.how, *data.notes), provenance=provenance)
+        rows = self.compare(answers.log_probabilities, data, run.seed, n_resamples)
+        run.tell(f"{self.identifier}, observers", 2, 2)
+        score = score_of_rows(rows, answers.layer, self.identifier, run.model.name, self.simulated)
+        return replace(score, notes=(answers.how, *data.notes))
 
 
 def score_of_rows(rows: Sequence[dict], layer: str, benchmark: str, model: str, simulated: bool) -> Score:
     """Make a score of rows from `table_row`: the first row's metric at the last step."""
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([{name: value for name, value in row.items() if name != SAMPLES} for row in rows])
     table.insert(1, "layer", layer)
     table["simulated"] = simulated
-    last = table[(table["metric"] == table["metric"].iloc[0]) & (table["step"] == table["step"].max())].iloc[0]
+    scored = table["metric"] == table["metric"].iloc[0]
+    at = table.index[scored & (table["step"] == table["step"].max())][0]
+    last = table.loc[at]
     return Score(
         benchmark=benchmark,
         model=model,
@@ -166,4 +128,9 @@ def score_of_rows(rows: Sequence[dict], layer: str, benchmark: str, model: str, 
         per_step=table,
         chosen=pd.DataFrame([last.to_dict() | {"chosen_by": "fixed beforehand: the last step"}]),
         simulated=simulated,
+        samples=resamples.of_steps(
+            {int(table.loc[i, "step"]): (rows[i]["raw"], rows[i][SAMPLES]) for i in table.index[scored]},
+            layer,
+            last["ceiling"],
+        ),
     )

@@ -13,8 +13,7 @@ what resamples give is shifted to what was measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -22,22 +21,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks import resamples
+from benchmarks.benchmark import Benchmark, Run
 from benchmarks.bootstrap import count_draws, interval
 from benchmarks.ceilings import spearman_brown
 from benchmarks.centroid_decoding import ALL_POSITIONS, SPLITS, decode, right_answers
 from benchmarks.clock_fit import ScaledFit, clock_grid, step_gram, time_weights
-from benchmarks.inputs import (
-    EachLayer,
-    as_model,
-    default_each_layer,
-    each_activation,
-    files_available,
-    files_used,
-    open_store,
-)
+from benchmarks.inputs import each_activation
 from benchmarks.recordings.zhang2011 import OBJECTS, POSITIONS, bin_spikes, condition_trials, pseudo_population
-from benchmarks.score import Score, make_provenance, used_steps
-from neurocnnf.progress import Progress
+from benchmarks.score import Score
 from neurocnnf.stimuli import Stimuli
 
 CHANCE = 1 / len(OBJECTS)
@@ -204,7 +196,7 @@ def _weights(n_steps: int) -> tuple[NDArray, NDArray]:
     return weights, step_gram(weights)
 
 
-def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> pd.DataFrame:
+def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> tuple[pd.DataFrame, NDArray[np.float64]]:
     """Fit a clock to a time course for the model stopped at each step.
 
     Parameters
@@ -218,14 +210,16 @@ def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> pd.Da
 
     Returns
     -------
-    DataFrame
+    table
         A row per step it is stopped at: ``raw`` (R²), ``gain`` (R² less that of step 0), ``onset_ms``,
         ``ms_per_step``, each with ``_low`` and ``_high``; ``amplitude``, ``rmse``, ``rmse_flat`` and ``at_edge`` (the
         data do not bound the clock).
+    r2
+        (step, resample + 1): the estimate, then resamples, shifted to have it as their mean.
     """
     samples = np.concatenate([curve[None], resampled]) - CHANCE
     n_times, every = len(prepared.course.times_ms), np.arange(len(samples))
-    rows, first = [], None
+    rows, kept, first = [], [], None
     for step in range(len(curve)):
         errors, amplitudes = prepared.fit.errors(samples[:, np.minimum(np.arange(len(curve)), step)])
         best = errors.argmin(axis=1)
@@ -235,17 +229,25 @@ def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> pd.Da
         values = (r2, r2 - first, GRID.onset_ms[best], GRID.ms_per_step[best])
         row: dict[str, Any] = {"step": step}
         for name, sample in zip(STATISTICS, values, strict=True):
-            bounds = interval(sample[1:] - sample[1:].mean() + sample[0])
+            bounds = interval(_shifted(sample))
             row |= {name: sample[0]} | dict(zip((f"{name}_low", f"{name}_high"), bounds, strict=True))
         row |= {"amplitude": amplitudes[0, best[0]], "rmse": np.sqrt(max(least[0], 0) / n_times)}
         row |= {"rmse_flat": np.sqrt(prepared.total[0] / n_times), "at_edge": bool(GRID.at_edge(best[:1])[0])}
         rows.append(row)
-    return pd.DataFrame(rows)
+        kept.append(np.r_[r2[0], _shifted(r2)])
+    return pd.DataFrame(rows), np.array(kept)
 
 
-def layer_rows(layer: str, activations: NDArray, fits: dict[str, CourseFit], seed: int) -> pd.DataFrame:
-    """Score one layer: a row per target and step."""
-    tables = []
+def _shifted(samples: NDArray) -> NDArray:
+    """Shift resamples (all but the first) to have the estimate (the first) as their mean."""
+    return samples[1:] - samples[1:].mean() + samples[0]
+
+
+def layer_rows(
+    layer: str, activations: NDArray, fits: dict[str, CourseFit], seed: int
+) -> tuple[pd.DataFrame, dict[str, NDArray[np.float64]]]:
+    """Score one layer: a row per target and step, and each target's resamples of R², as `fit_course` gives them."""
+    tables, samples = [], {}
     for split, prepared in fits.items():
         course = prepared.course
         right = model_decodability(activations, split)
@@ -254,7 +256,7 @@ def layer_rows(layer: str, activations: NDArray, fits: dict[str, CourseFit], see
         folds = tuple(np.arange(len(OBJECTS) * N_PICTURES).reshape(len(OBJECTS), N_PICTURES))
         counts = count_draws(folds, len(course.resampled), np.random.default_rng(seed)) / by_picture.shape[1]
         resampled = counts @ by_picture.T
-        table = fit_course(prepared, right.mean(axis=1), resampled)
+        table, samples[split] = fit_course(prepared, right.mean(axis=1), resampled)
         low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
         table = table.assign(decodability=right.mean(axis=1), decodability_low=low, decodability_high=high)
         ceiling = course.reliability if course.reliability > 0 else float("nan")
@@ -264,89 +266,49 @@ def layer_rows(layer: str, activations: NDArray, fits: dict[str, CourseFit], see
         table.insert(0, "target", split)
         table.insert(1, "layer", layer)
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True), samples
 
 
 @dataclass(frozen=True)
-class ItDecoding:
+class ItDecoding(Benchmark):
     """A benchmark of the time course of decoding; calling it scores a model.
+
+    `value` is R² with all positions known, of the last layer at the last step, over its ceiling.
 
     Parameters
     ----------
-    identifier
-        ``<study>.<what>-<metric>``.
-    studies
-        Names, or patterns of names, of the files it needs from the data store.
+    identifier, studies, simulated, store, quick, each_layer
+        As in `Benchmark`.
     source
-        ``source(store, model, n_steps, seed, each_layer)`` returns neurons, as `zhang2011.load_neurons` does, and
-        the `Stimuli` that the model sees, of `position_stimuli`.
-    simulated
-        Whether the recordings are simulated.
-    store, quick, each_layer
-        As in `RepresentationalSimilarity`.
+        Returns neurons, as `zhang2011.load_neurons` does, and the `Stimuli` that the model sees, of `position_stimuli`.
     """
 
-    identifier: str
-    studies: tuple[str, ...]
-    source: Callable[..., tuple]
-    simulated: bool = False
-    store: Any = None
-    quick: bool = False
-    each_layer: EachLayer | None = None
-
-    def available(self, store=None) -> bool:
-        """Say whether the files are at hand without downloading."""
-        return files_available(self.studies, store or self.store)
-
-    def __call__(self, model, n_steps: int = 5, seed: int = 0, progress: Progress | None = None) -> Score:
-        """Score a model at every layer and step.
-
-        Parameters
-        ----------
-        model
-            With ``name``, ``layer_names``, ``recurrent``; a feedforward one is scored at step 0.
-        n_steps
-            Feedback passes.
-        seed
-            Of assignments and resamples.
-        progress
-            Called with (what, done, total).
-
-        Returns
-        -------
-        Score
-            `value`: R² with all positions known, of the last layer at the last step, over its ceiling.
-        """
-        model = as_model(model)
-        n_steps = used_steps(model, n_steps)
-        each_layer = self.each_layer or default_each_layer()
-        store = open_store(self.studies, self.store)
-        neurons, stimuli = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
+    def _score(self, run: Run, data: tuple) -> Score:
+        neurons, stimuli = data
         size = (1, 50) if self.quick else (N_ASSIGNMENTS, N_NEURON_RESAMPLES)
-        courses = time_courses(neurons, np.random.default_rng(seed), *size)
-        fits = {split: prepare_fit(course, n_steps) for split, course in courses.items()}
-        layers, tables = tuple(model.layer_names), []
-        recorded = each_activation(model, stimuli, layers, n_steps, each_layer)
+        courses = time_courses(neurons, np.random.default_rng(run.seed), *size)
+        fits = {split: prepare_fit(course, run.n_steps) for split, course in courses.items()}
+        tables, samples = [], {}
+        recorded = each_activation(run.model, stimuli, run.layers, run.n_steps, run.each_layer)
         for done, (layer, activations) in enumerate(recorded, start=1):
-            tables.append(layer_rows(layer, activations, fits, seed))
-            if progress:
-                progress(f"{model.name}: {self.identifier}", done, len(layers))
+            table, drawn = layer_rows(layer, activations, fits, run.seed)
+            tables.append(table)
+            samples[layer] = drawn[ALL_POSITIONS]
+            run.tell(self.identifier, done, len(run.layers))
         per_step = pd.concat(tables, ignore_index=True).assign(simulated=self.simulated)
-        score = _score(per_step, self.identifier, model.name, layers[-1], n_steps, self.simulated)
-        quick = ("quick: few resamples, not a result",) if self.quick else ()
-        provenance = make_provenance(model, n_steps, seed, store, files_used(self.studies, store))
-        return replace(score, notes=quick + score.notes, provenance=provenance)
+        return score_of_layer(self.identifier, run, per_step, samples)
 
 
-def _score(per_step: pd.DataFrame, identifier: str, model: str, layer: str, step: int, simulated: bool) -> Score:
-    here = per_step[(per_step["layer"] == layer) & (per_step["step"] == step)]
+def score_of_layer(identifier: str, run: Run, per_step: pd.DataFrame, samples: dict[str, NDArray]) -> Score:
+    """Make a score of the last layer at the last step; `samples` holds each layer's (step, resample + 1) of R²."""
+    layer = run.layers[-1]
+    here = per_step[(per_step["layer"] == layer) & (per_step["step"] == run.n_steps)]
     row = here[here["target"] == ALL_POSITIONS].iloc[0]
-    chosen = here.assign(chosen_by="fixed beforehand: the last layer").reset_index(drop=True)
     gain = f"R² gained over step 0 (a ramp): {row['gain']:.3f} [{row['gain_low']:.3f}, {row['gain_high']:.3f}]"
     edge = ("the data do not bound the clock: the best is at the edge of those tried",) if row["at_edge"] else ()
     return Score(
         benchmark=identifier,
-        model=model,
+        model=run.model.name,
         value=float(row["normalised"]),
         raw=float(row["raw"]),
         ceiling=float(row["ceiling"]),
@@ -356,7 +318,10 @@ def _score(per_step: pd.DataFrame, identifier: str, model: str, layer: str, step
         n_used=int(row["n_used"]),
         n_total=int(row["n_total"]),
         per_step=per_step,
-        chosen=chosen,
-        simulated=simulated,
+        chosen=here.assign(chosen_by="fixed beforehand: the last layer").reset_index(drop=True),
+        simulated=bool(row["simulated"]),
         notes=(NOTE, gain, *edge),
+        samples=resamples.of_steps(
+            {step: (one[0], one[1:]) for step, one in enumerate(samples[layer])}, layer, row["ceiling"]
+        ),
     )

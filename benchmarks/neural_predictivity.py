@@ -9,14 +9,15 @@ Presentations of (nearly) the same picture are averaged first: see `benchmarks.c
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import ceilings
+from benchmarks.benchmark import Benchmark, Run
 from benchmarks.bootstrap import (
     N_RESAMPLES,
     count_draws,
@@ -26,22 +27,13 @@ from benchmarks.bootstrap import (
     median_resamples,
 )
 from benchmarks.copies import merge_copies
-from benchmarks.inputs import (
-    MEMORY_BUDGET,
-    EachLayer,
-    as_model,
-    default_each_layer,
-    files_available,
-    files_used,
-    open_store,
-)
+from benchmarks.inputs import MEMORY_BUDGET
 from benchmarks.layer_choice import average_sessions
 from benchmarks.pls import pls_predictions
 from benchmarks.ridge import ridge_predictions
-from benchmarks.score import Score, make_provenance, used_steps
+from benchmarks.score import Score
 from benchmarks.splits import in_place, make_folds
 from benchmarks.streamed import each_gram
-from neurocnnf.progress import Progress
 
 METRICS = ("ridge", "pls")
 N_FOLDS = 5
@@ -244,107 +236,53 @@ def score_layer(products: Sequence[NDArray], design: Design, metric: str) -> lis
 
 
 @dataclass(frozen=True)
-class NeuralPredictivity:
+class NeuralPredictivity(Benchmark):
     """A benchmark of neural predictivity; calling it scores a model.
+
+    `value` is at the last step; each session's layer is chosen by the sessions of the other animals.
 
     Parameters
     ----------
-    identifier
-        ``<study>.<what>-<metric>``.
-    studies
-        Names, or patterns of names, of the files it needs from the data store.
+    identifier, studies, simulated, store, quick, each_layer
+        As in `Benchmark`.
     source
-        ``source(store, model, n_steps, seed, each_layer)`` yields (name, session), one session in memory at a
-        time.
-    simulated
-        Whether the recordings are simulated.
+        Yields (name, session), one session in memory at a time.
     near
         Likeness of two pictures of the study from which on they count as one; see `benchmarks.copies.copy_groups`.
     metric
         ``"ridge"``, a penalty for each neuroid (`benchmarks.ridge`), or ``"pls"``, 25 components that all neuroids of
         a session share (`benchmarks.pls`).
-    store
-        Where the files are; a `DataStore` with its defaults where None.
-    quick
-        A small subsample: a check, not a result.
-    each_layer
-        What records the model; `neurocnnf.record.each_layer` where None.
     memory
         Bytes for a model's activations and what is made of them; see `benchmarks.streamed`.
     """
 
-    identifier: str
-    studies: tuple[str, ...]
-    source: Callable[..., Iterable[tuple[str, Session]]]
-    simulated: bool = False
+    QUICK_NOTE: ClassVar[str] = "quick: a small subsample of images, not a result"
+
     near: float = 1.0
     metric: str = "ridge"
-    store: Any = None
-    quick: bool = False
-    each_layer: EachLayer | None = None
     memory: int = MEMORY_BUDGET
 
-    def available(self, store=None) -> bool:
-        """Say whether the files are at hand without downloading."""
-        return files_available(self.studies, store or self.store)
-
-    def __call__(
-        self,
-        model,
-        n_steps: int = 5,
-        seed: int = 0,
-        progress: Progress | None = None,
-        layers: tuple[str, ...] | None = None,
-    ) -> Score:
-        """Score a model at every layer and step.
-
-        Parameters
-        ----------
-        model
-            With ``name``, ``layer_names``, ``recurrent``; a feedforward one is scored at step 0.
-        n_steps
-            Feedback passes.
-        seed
-            Of folds, resamples and split halves.
-        progress
-            Called with (what, done, total).
-        layers
-            Names; all of the model's where None.
-
-        Returns
-        -------
-        Score
-            `value` at the last step; each session's layer is chosen by the sessions of the other animals.
-        """
-        model = as_model(model)
-        n_steps = used_steps(model, n_steps)
-        layers = tuple(model.layer_names if layers is None else layers)
-        each_layer = self.each_layer or default_each_layer()
-        store = open_store(self.studies, self.store)
-        sessions = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
+    def _score(self, run: Run, data: Iterable[tuple[str, Session]]) -> Score:
         results: dict[tuple[str, str, int], StepScore] = {}
         animals: dict[str, str] = {}
         merged: dict[str, int] = {}
-        for name, shown in quick_sessions(sessions) if self.quick else sessions:
+        for name, shown in quick_sessions(data) if self.quick else data:
             session, merged[name] = merge_copies(shown, self.near)
             animals[name] = session.animal
             repeats = None if session.repeats is None else session.repeats.values
             n_resamples = QUICK_RESAMPLES if self.quick else N_RESAMPLES
             # A stream for each session: sessions of one size would else be resampled alike.
-            own_seed = (seed, zlib.crc32(name.encode()))
+            own_seed = (run.seed, zlib.crc32(name.encode()))
             design = make_design(session.responses.values, repeats, own_seed, n_resamples=n_resamples)
-            recorded = each_gram(model, session.stimuli, layers, n_steps, each_layer, self.memory)
+            recorded = each_gram(run.model, session.stimuli, run.layers, run.n_steps, run.each_layer, self.memory)
             for done, (layer, products) in enumerate(recorded, start=1):
                 scores = score_layer(products, design, self.metric)
                 results |= {(name, layer, step): one for step, one in enumerate(scores)}
-                if progress:
-                    progress(f"{model.name}: session {name}", done, len(layers))
-        score = average_sessions(results, animals, self.identifier, model.name, n_steps, self.simulated)
-        quick = ("quick: a small subsample of images, not a result",) if self.quick else ()
+                run.tell(f"session {name}", done, len(run.layers))
+        score = average_sessions(results, animals, self.identifier, run.model.name, run.n_steps, self.simulated)
         copies = ", ".join(f"{n} in {name}" for name, n in merged.items() if n)
         copied = (f"presentations of a picture shown before, averaged into its first: {copies}",) if copies else ()
-        provenance = make_provenance(model, n_steps, seed, store, files_used(self.studies, store))
-        return replace(score, notes=quick + score.notes + copied, provenance=provenance)
+        return replace(score, notes=score.notes + copied)
 
 
 def quick_sessions(sessions: Iterable[tuple[str, Session]]) -> Iterator[tuple[str, Session]]:

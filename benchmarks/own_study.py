@@ -40,6 +40,4 @@ def study_benchmark(path: str | Path, *, quick: bool = False) -> NeuralPredictiv
     def source(**_):
         return study.sessions()
 
-    return NeuralPredictivity(
-        f"{path.name}.responses-ridge", files, source, store=DataStore(path.parent), quick=quick
-    )
+    return NeuralPredictivity(f"{path.name}.responses-ridge", files, source, store=DataStore(path.parent), quick=quick)

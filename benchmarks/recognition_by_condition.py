@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks import resamples
+from benchmarks.benchmark import Benchmark, Run
 from benchmarks.bootstrap import N_RESAMPLES, interval, recentred
 from benchmarks.clean_readout import Answers, answer
-from benchmarks.inputs import EachLayer, as_model, default_each_layer, files_available, files_used, open_store
 from benchmarks.recognition_measures import SHIFT_RULE, Match, People, draw_pictures, meet_people
-from benchmarks.score import Score, make_provenance, used_steps
-from neurocnnf.progress import Progress
+from benchmarks.score import Score
 
 Measure = Callable[[Answers, str, People, NDArray], Iterable[Match]]
 QUICK_RESAMPLES = 200
@@ -36,125 +36,100 @@ class Study(Protocol):
 
 
 @dataclass(frozen=True)
-class RecognitionByCondition:
+class RecognitionByCondition(Benchmark):
     """A benchmark of recognition under manipulations; calling it scores a model.
+
+    `value` is of the first target by Pearson correlation at the last step, from the layer whose readout is most
+    accurate on whole pictures that it has not seen.
 
     Parameters
     ----------
-    identifier
-        ``<study>.<what>``.
-    studies
-        Names, or patterns of names, of the files it needs from the data store.
+    identifier, studies, simulated, store, quick, each_layer
+        As in `Benchmark`.
     source
-        ``source(store, model, n_steps, seed, each_layer)`` returns a `Study`.
+        Returns a `Study`.
     measure
         One of `benchmarks.recognition_measures`.
     control
         The condition of the whole pictures, from which readouts learn.
-    simulated
-        Whether the people are simulated.
-    store
-        Where the files are; a `DataStore` with its defaults where None.
-    quick
-        Fewer resamples: a check, not a result.
-    each_layer
-        What records the model; `neurocnnf.record.each_layer` where None.
     """
 
-    identifier: str
-    studies: tuple[str, ...]
-    source: Callable[..., Study]
     measure: Measure
     control: str = "control"
-    simulated: bool = False
-    store: Any = None
-    quick: bool = False
-    each_layer: EachLayer | None = None
 
-    def available(self, store=None) -> bool:
-        """Say whether the files are at hand without downloading."""
-        return files_available(self.studies, store or self.store)
-
-    def __call__(
-        self,
-        model,
-        n_steps: int = 5,
-        seed: int = 0,
-        progress: Progress | None = None,
-        layers: tuple[str, ...] | None = None,
-    ) -> Score:
-        """Score a model at every layer and step.
-
-        Parameters
-        ----------
-        model
-            With ``name``, ``layer_names``, ``recurrent``; a feedforward one is scored at step 0.
-        n_steps
-            Feedback passes.
-        seed
-            Of folds, splits and resamples.
-        progress
-            Called with (what, done, total).
-        layers
-            Names; all of the model's where None.
-
-        Returns
-        -------
-        Score
-            `value`: of the first target by Pearson correlation at the last step, from the layer whose readout is most
-            accurate on whole pictures that it has not seen.
-        """
-        model = as_model(model)
-        n_steps = used_steps(model, n_steps)
-        each_layer = self.each_layer or default_each_layer()
-        store = open_store(self.studies, self.store)
-        study = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
+    def _score(self, run: Run, data: Study) -> Score:
         answers = answer_study(
-            model, study, n_steps, each_layer, control=self.control, layers=layers, seed=seed, progress=progress
+            run.model,
+            data,
+            run.n_steps,
+            run.each_layer,
+            control=self.control,
+            layers=run.layers,
+            seed=run.seed,
+            progress=run.progress,
         )
-        people = meet_people(study.humans, QUICK_RESAMPLES if self.quick else N_RESAMPLES, seed)
-        drawn = draw_pictures(answers, people.n_resamples, seed)
-        rows, first, best, samples = [], None, {}, np.zeros(0)
+        people = meet_people(data.humans, QUICK_RESAMPLES if self.quick else N_RESAMPLES, run.seed)
+        drawn = draw_pictures(answers, people.n_resamples, run.seed)
+        rows, scored, best, samples = [], None, {}, {}
         for layer in answers.decisions:
             for match in self.measure(answers, layer, people, drawn):
                 row, shifted = tabulate(match, layer, len(answers.labels), self.simulated)
                 rows.append(row)
-                key = row["target"], row["metric"]
-                first = first or key
-                if key == first and layer == answers.layer and match.step == n_steps:
-                    best, samples = row, shifted
-        return self._score(model, n_steps, seed, store, answers, (pd.DataFrame(rows), best, samples))
+                scored = scored or (row["target"], row["metric"])
+                if (row["target"], row["metric"]) == scored:
+                    samples["raw", layer, match.step] = row["raw"], shifted
+                    if layer == answers.layer and match.step == run.n_steps:
+                        best = row
+        per_step = pd.DataFrame(rows)
+        return score_of_best(self.identifier, run, answers, per_step, best, samples)
 
-    def _score(self, model, n_steps, seed, store, answers, found) -> Score:
-        per_step, best, samples = found
-        notes = ("quick: few resamples, not a result",) if self.quick else ()
-        notes += (f"readouts learnt from {len(answers.category_of_original)} whole pictures",)
-        if best["ceiling_rule"] == SHIFT_RULE and not n_steps:
-            notes += ("missing: a feedforward model has no later step to shift to",)
-        left_out = best.get("n_participants_total", 0) - best.get("n_participants", 0)
-        if left_out:
-            total = best["n_participants_total"]
-            notes += (f"{left_out} of {total} participants left out: their answers are of mixed-up keys",)
-        elsewhere = {"chosen_by": CHOSEN_BY, "whole_accuracy": float(answers.whole_accuracy[answers.layer].mean())}
-        keys = ("target", "metric", "layer", "step", "raw", "normalised", "ceiling")
-        chosen = pd.DataFrame([{**{key: best[key] for key in keys}, **elsewhere}])
-        return Score(
-            self.identifier,
-            model.name,
-            best["normalised"],
-            best["raw"],
-            best["ceiling"],
-            best["ceiling_rule"],
-            (best["normalised_low"], best["normalised_high"]),
-            interval(samples),
-            best["n_used"],
-            best["n_total"],
-            per_step,
-            chosen,
-            self.simulated,
-            notes,
-            make_provenance(model, n_steps, seed, store, files_used(self.studies, store)),
-        )
+
+def score_of_best(
+    identifier: str, run: Run, answers: Answers, per_step: pd.DataFrame, best: dict[str, Any], samples: dict
+) -> Score:
+    """Make a score of the row that counts.
+
+    Parameters
+    ----------
+    identifier
+        Of the benchmark.
+    run, answers
+        The model, and what it answered.
+    per_step
+        Rows from `tabulate`.
+    best
+        The row that counts.
+    samples
+        ("raw", layer, step) to (estimate, samples), of the target and metric that count.
+    """
+    notes = (f"readouts learnt from {len(answers.category_of_original)} whole pictures",)
+    if best["ceiling_rule"] == SHIFT_RULE and not run.n_steps:
+        notes += ("missing: a feedforward model has no later step to shift to",)
+    left_out = best.get("n_participants_total", 0) - best.get("n_participants", 0)
+    if left_out:
+        total = best["n_participants_total"]
+        notes += (f"{left_out} of {total} participants left out: their answers are of mixed-up keys",)
+    elsewhere = {"chosen_by": CHOSEN_BY, "whole_accuracy": float(answers.whole_accuracy[answers.layer].mean())}
+    keys = ("target", "metric", "layer", "step", "raw", "normalised", "ceiling")
+    raw, drawn = samples["raw", best["layer"], best["step"]]
+    value = (best["normalised"], drawn / best["ceiling"]) if np.isfinite(best["ceiling"]) else None
+    return Score(
+        benchmark=identifier,
+        model=run.model.name,
+        value=best["normalised"],
+        raw=best["raw"],
+        ceiling=best["ceiling"],
+        ceiling_rule=best["ceiling_rule"],
+        interval=(best["normalised_low"], best["normalised_high"]),
+        raw_interval=(best["raw_low"], best["raw_high"]),
+        n_used=best["n_used"],
+        n_total=best["n_total"],
+        per_step=per_step,
+        chosen=pd.DataFrame([{**{key: best[key] for key in keys}, **elsewhere}]),
+        simulated=bool(best["simulated"]),
+        notes=notes,
+        samples=resamples.tabulate(resamples.one_number(best["step"], (raw, drawn), value) | samples),
+    )
 
 
 def answer_study(

@@ -8,28 +8,20 @@ itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import ceilings, rsa
+from benchmarks.benchmark import Benchmark, Run
 from benchmarks.bootstrap import N_RESAMPLES, interval, pair_counts
-from benchmarks.inputs import (
-    MEMORY_BUDGET,
-    EachLayer,
-    as_model,
-    default_each_layer,
-    files_available,
-    files_used,
-    open_store,
-)
+from benchmarks.inputs import MEMORY_BUDGET
 from benchmarks.layer_choice import choose_by_target
-from benchmarks.score import Score, make_provenance, used_steps
+from benchmarks.score import Score
 from benchmarks.streamed import each_rdm
-from neurocnnf.progress import Progress
 
 HUMAN, MACAQUE, JUDGEMENT = "human IT", "macaque IT", "judgement"
 METRIC = "spearman"
@@ -226,93 +218,37 @@ def make_targets(
 
 
 @dataclass(frozen=True)
-class RepresentationalSimilarity:
+class RepresentationalSimilarity(Benchmark):
     """A benchmark of representational similarity; calling it scores a model.
+
+    `value` is Spearman with the target that is scored, at the last step, of the layer that the other chooses; missing
+    where the target has no subjects, and so no ceiling.
 
     Parameters
     ----------
-    identifier
-        ``<study>.<what>-<metric>``.
-    studies
-        Names, or patterns of names, of the files it needs from the data store.
+    identifier, studies, simulated, store, quick, each_layer
+        As in `Benchmark`.
     source
-        ``source(store, model, n_steps, seed, each_layer)`` returns `Dissimilarities`.
+        Returns `Dissimilarities`.
     scored, chooser
         The target that is scored, and another that chooses the layer; see `subjects_of`.
-    simulated
-        Whether the recordings are simulated.
-    store
-        Where the files are; a `DataStore` with its defaults where None.
-    quick
-        Fewer resamples: a check, not a result.
-    each_layer
-        What records the model; `neurocnnf.record.each_layer` where None.
     memory
         Bytes for a model's activations and what is made of them; see `benchmarks.streamed`.
     """
 
-    identifier: str
-    studies: tuple[str, ...]
-    source: Callable[..., Dissimilarities]
     scored: str = HUMAN
     chooser: str = MACAQUE
-    simulated: bool = False
-    store: Any = None
-    quick: bool = False
-    each_layer: EachLayer | None = None
     memory: int = MEMORY_BUDGET
 
-    def available(self, store=None) -> bool:
-        """Say whether the files are at hand without downloading."""
-        return files_available(self.studies, store or self.store)
-
-    def __call__(
-        self,
-        model,
-        n_steps: int = 5,
-        seed: int = 0,
-        progress: Progress | None = None,
-        layers: tuple[str, ...] | None = None,
-    ) -> Score:
-        """Score a model at every layer and step.
-
-        Parameters
-        ----------
-        model
-            With ``name``, ``layer_names``, ``recurrent``; a feedforward one is scored at step 0.
-        n_steps
-            Feedback passes.
-        seed
-            Of the resamples.
-        progress
-            Called with (what, done, total).
-        layers
-            Names; all of the model's where None.
-
-        Returns
-        -------
-        Score
-            `value`: Spearman with the target that is scored, at the last step, of the layer that the other chooses;
-            missing where the target has no subjects, and so no ceiling.
-        """
-        model = as_model(model)
-        n_steps = used_steps(model, n_steps)
-        layers = tuple(model.layer_names if layers is None else layers)
-        each_layer = self.each_layer or default_each_layer()
-        store = open_store(self.studies, self.store)
-        data = self.source(store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer)
-        targets = make_targets(data, (self.scored, self.chooser), seed, QUICK_RESAMPLES if self.quick else N_RESAMPLES)
+    def _score(self, run: Run, data: Dissimilarities) -> Score:
+        n_resamples = QUICK_RESAMPLES if self.quick else N_RESAMPLES
+        targets = make_targets(data, (self.scored, self.chooser), run.seed, n_resamples)
         results: dict[tuple[str, str, str, int], Comparison] = {}
-        recorded = each_rdm(model, data.stimuli, layers, n_steps, each_layer, self.memory)
+        recorded = each_rdm(run.model, data.stimuli, run.layers, run.n_steps, run.each_layer, self.memory)
         for done, (layer, distances) in enumerate(recorded, start=1):
             for step, compared in enumerate(compare_layer(distances, targets, len(data.stimuli))):
                 for target, one in zip(targets, compared, strict=True):
                     results[target.name, target.metric, layer, step] = one
-            if progress:
-                progress(f"{model.name}: {self.identifier}", done, len(layers))
-        score = choose_by_target(
-            results, (self.scored, self.chooser, METRIC), self.identifier, model.name, n_steps, self.simulated
-        )
-        quick = ("quick: few resamples, not a result",) if self.quick else ()
-        provenance = make_provenance(model, n_steps, seed, store, files_used(self.studies, store))
-        return replace(score, notes=quick + score.notes, provenance=provenance)
+            run.tell(self.identifier, done, len(run.layers))
+        roles = (self.scored, self.chooser, METRIC)
+        return choose_by_target(results, roles, self.identifier, run.model.name, run.n_steps, self.simulated)

@@ -53,6 +53,25 @@ def one_number(
     return parts if value is None else parts | {("value", ONE_NUMBER, step): value}
 
 
+def of_steps(steps: Mapping[int, tuple[float, NDArray]], layer: str, ceiling: float) -> pd.DataFrame:
+    """Make a table of samples of one layer, whose last step is the one number.
+
+    Parameters
+    ----------
+    steps
+        Step to (raw estimate, samples (resample,)).
+    layer
+        Its name.
+    ceiling
+        That the one number is divided by; without one (NaN, or 0 and below) there is raw alone.
+    """
+    last = max(steps)
+    raw, drawn = steps[last]
+    value = (raw / ceiling, drawn / ceiling) if ceiling > 0 else None
+    by_step: dict[Key, tuple[float, NDArray]] = {("raw", layer, step): one for step, one in steps.items()}
+    return tabulate(one_number(last, (raw, drawn), value) | by_step)
+
+
 def to_file(samples: pd.DataFrame, stem: Path) -> list[Path]:
     """Write ``<stem>.samples.npy``, float32 (resample + 1, column); nothing where the table is empty."""
     if samples.empty:

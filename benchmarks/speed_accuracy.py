@@ -13,21 +13,23 @@ layer. Intervals resample observers within studies; the model's pictures are hel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks import resamples
 from benchmarks import speed_accuracy_curves as curves
+from benchmarks.benchmark import Benchmark, Run
 from benchmarks.bootstrap import N_RESAMPLES, count_draws, interval
 from benchmarks.clock_fit import clock_grid
-from benchmarks.inputs import EachLayer, as_model, default_each_layer, files_available, files_used, open_store
+from benchmarks.inputs import EachLayer
 from benchmarks.readout import fit_readout, object_folds
 from benchmarks.recordings.kumbhar2021 import CHANCE, DEADLINES_MS, INCLUSION, Observers, included
-from benchmarks.score import Score, make_provenance, used_steps
+from benchmarks.score import Score
 from neurocnnf.images import CIFAR10_CLASSES
 from neurocnnf.progress import Progress
 
@@ -36,6 +38,7 @@ N_PER_CLASS, N_PER_CLASS_QUICK, N_TRAINING_PER_CLASS, N_FOLDS = 100, 20, 50, 10
 ERROR_RULE = "RMSE of the other observers' mean curve / RMSE of the model, for the observer left out"
 CATEGORY_RULE = "r / sqrt(Spearman-Brown split-half reliability over observers)"
 STEEPNESS_RULE = "steepness of the model / of the observers"
+SAMPLES = "samples"
 ERROR, CATEGORY, STEEPNESS = "curve-fit error", "category-wise correlation", "steepness"
 INCLUDED, EVERYONE = "included observers", "all observers"
 OWN_CLASSES = ("cifar10", "cifar-gray")
@@ -114,7 +117,8 @@ def error_row(observers: Observers, accuracy: NDArray, counts: NDArray) -> dict[
     raw, ceiling = np.sqrt(model.mean()), np.sqrt(people.mean())
     samples, ceilings = np.sqrt(counts @ model / n), np.sqrt(counts @ people / n)
     clocks = (np.concatenate([np.ones((1, n)), counts]) @ curves.observer_errors(errors)).argmin(axis=1)
-    row = _row(raw, samples, ceiling, ERROR_RULE, ceiling / raw, ceilings / samples)
+    normalised = ceilings / samples
+    row = _row(raw, samples, ceiling, ERROR_RULE, ceiling / raw, normalised) | {SAMPLES: (samples, normalised)}
     for name, values in (("onset_ms", GRID.onset_ms[clocks]), ("ms_per_step", GRID.ms_per_step[clocks])):
         row |= {name: values[0]} | dict(zip((f"{name}_low", f"{name}_high"), interval(values[1:]), strict=True))
     return row | {"at_edge": bool(GRID.at_edge(clocks[:1])[0])}
@@ -154,7 +158,9 @@ def _row(raw, samples, ceiling, rule, normalised, normalised_samples) -> dict[st
     }
 
 
-def score_table(observers: Observers, accuracy: NDArray, layer: str, seed: int, n_resamples: int) -> pd.DataFrame:
+def score_table(
+    observers: Observers, accuracy: NDArray, layer: str, seed: int, n_resamples: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score every measure, for the model stopped at every step, with and without the inclusion rule.
 
     Parameters
@@ -169,8 +175,16 @@ def score_table(observers: Observers, accuracy: NDArray, layer: str, seed: int, 
         Of resamples and split halves.
     n_resamples
         Of observers.
+
+    Returns
+    -------
+    table
+        A row per target, step and metric.
+    samples
+        Of included observers' curve-fit error, as in `benchmarks.resamples`; empty where none is included.
     """
     kept, rows = included(observers), []
+    parts: dict[resamples.Key, tuple[float, NDArray]] = {}
     by_step = accuracy.mean(axis=2)
     for target, group in ((INCLUDED, observers.subset(kept)), (EVERYONE, observers)):
         if not len(group):
@@ -184,77 +198,57 @@ def score_table(observers: Observers, accuracy: NDArray, layer: str, seed: int, 
                 CATEGORY: category_row(group, accuracy[:, step], counts, ceiling),
                 STEEPNESS: steepness_row(group, by_step[:, : step + 1], counts),
             }
+            raw, value = scored[ERROR].pop(SAMPLES)
+            if target == INCLUDED:
+                parts["raw", layer, step] = scored[ERROR]["raw"], raw
+                if step == accuracy.shape[1] - 1:
+                    normalised = scored[ERROR]["normalised"], value
+                    parts |= resamples.one_number(step, parts["raw", layer, step], normalised)
             place = {"target": target, "layer": layer, "step": step, "n_used": len(group), "n_total": len(observers)}
             rows += [{**place, "metric": metric, **row} for metric, row in scored.items()]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows), resamples.tabulate(parts)
 
 
 @dataclass(frozen=True)
-class SpeedAccuracy:
-    """A benchmark of the trade of accuracy for time; calling it scores a model.
+class SpeedAccuracy(Benchmark):
+    """A benchmark of the trade of accuracy for time; calling it scores a model, by the answers of its last layer.
+
+    `value` is ceiling / curve-fit error of included observers, with all steps.
 
     Parameters
     ----------
-    identifier
-        ``<study>.<what>``.
-    studies
-        Names, or patterns of names, of the files it needs from the data store.
+    identifier, studies, simulated, store, quick, each_layer
+        As in `Benchmark`.
     source
-        ``source(store, seed, quick, …)`` returns `SpeedAccuracyData`.
-    simulated
-        Whether the recordings are simulated.
-    store, quick, each_layer
-        As in `RepresentationalSimilarity`.
+        Returns `SpeedAccuracyData`; it is told ``quick`` too.
     """
 
-    identifier: str
-    studies: tuple[str, ...]
-    source: Callable[..., SpeedAccuracyData]
-    simulated: bool = False
-    store: Any = None
-    quick: bool = False
-    each_layer: EachLayer | None = None
+    QUICK_NOTE: ClassVar[str] = "quick: few pictures and resamples, not a result"
+    READS_LAYERS: ClassVar[bool] = False
 
-    def available(self, store=None) -> bool:
-        """Say whether the files are at hand without downloading."""
-        return files_available(self.studies, store or self.store)
-
-    def __call__(self, model, n_steps: int = 5, seed: int = 0, progress: Progress | None = None) -> Score:
-        """Score a model, by the answers of its last layer, at every step.
-
-        Parameters
-        ----------
-        model
-            With ``name``, ``layer_names``, ``recurrent``; a feedforward one is scored at step 0.
-        n_steps
-            Feedback passes.
-        seed
-            Of the pictures' noise, of resamples and split halves.
-        progress
-            Called with (what, done, total).
-
-        Returns
-        -------
-        Score
-            `value`: ceiling / curve-fit error of included observers, with all steps.
-        """
-        model = as_model(model)
-        n_steps = used_steps(model, n_steps)
-        each_layer = self.each_layer or default_each_layer()
-        store = open_store(self.studies, self.store)
-        data = self.source(
-            store=store, model=model, n_steps=n_steps, seed=seed, each_layer=each_layer, quick=self.quick
+    def _read(self, run: Run, store) -> SpeedAccuracyData:
+        return self.source(
+            store=store,
+            model=run.model,
+            n_steps=run.n_steps,
+            seed=run.seed,
+            each_layer=run.each_layer,
+            quick=self.quick,
         )
-        accuracy, how = model_accuracy(model, data, n_steps, each_layer, progress)
-        table = score_table(data.observers, accuracy, model.layer_names[-1], seed, 200 if self.quick else N_RESAMPLES)
+
+    def _score(self, run: Run, data: SpeedAccuracyData) -> Score:
+        accuracy, how = model_accuracy(run.model, data, run.n_steps, run.each_layer, run.progress)
+        layer, n_resamples = run.model.layer_names[-1], 200 if self.quick else N_RESAMPLES
+        table, samples = score_table(data.observers, accuracy, layer, run.seed, n_resamples)
         table = table.assign(simulated=self.simulated)
-        return _score(self, model, n_steps, data.observers, table, how, make_provenance(
-            model, n_steps, seed, store, files_used(self.studies, store)
-        ))
+        return score_of_last(self.identifier, run, data.observers, table, samples, f"answers: {how}")
 
 
-def _score(benchmark: SpeedAccuracy, model, step: int, observers: Observers, table, how: str, provenance) -> Score:
-    last = table[table["step"] == step]
+def score_of_last(
+    identifier: str, run: Run, observers: Observers, table: pd.DataFrame, samples: pd.DataFrame, how: str
+) -> Score:
+    """Make a score of included observers' curve-fit error at the last step; missing where none is included."""
+    last = table[table["step"] == run.n_steps]
     row = last[(last["target"] == INCLUDED) & (last["metric"] == ERROR)]
     if row.empty:
         row = last.iloc[:1].assign(**{name: np.nan for name in last.columns if "raw" in name or "normalised" in name})
@@ -262,16 +256,15 @@ def _score(benchmark: SpeedAccuracy, model, step: int, observers: Observers, tab
     one = row.iloc[0]
     shown, answered = int(observers.shown.sum()), int(observers.answered.sum())
     notes = (
-        f"answers: {how}",
+        how,
         f"observers: {one['n_used']} of {one['n_total']} included: {INCLUSION}",
         f"time-outs: {shown - answered} of {shown} trials, left out of accuracy",
         "raw is an error: the smaller, the better",
     )
     edge = ("the data do not bound the clock: the best is at the edge of those tried",) if one["at_edge"] else ()
-    quick = ("quick: few pictures and resamples, not a result",) if benchmark.quick else ()
     return Score(
-        benchmark=benchmark.identifier,
-        model=model.name,
+        benchmark=identifier,
+        model=run.model.name,
         value=float(one["normalised"]),
         raw=float(one["raw"]),
         ceiling=float(one["ceiling"]),
@@ -282,7 +275,7 @@ def _score(benchmark: SpeedAccuracy, model, step: int, observers: Observers, tab
         n_total=int(one["n_total"]),
         per_step=table,
         chosen=last.assign(chosen_by="fixed beforehand: the layer that answers").reset_index(drop=True),
-        simulated=benchmark.simulated,
-        notes=quick + notes + edge,
-        provenance=provenance,
+        simulated=bool(one["simulated"]),
+        notes=notes + edge,
+        samples=samples,
     )

@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks import conditions, reaction_times, recognition_measures, simulated_people, soft_labels, sources
 from benchmarks import timing_sources as timing
 from benchmarks.behaviour import Behaviour
+from benchmarks.benchmark import Benchmark
 from benchmarks.it_decoding import ItDecoding
 from benchmarks.neural_predictivity import NeuralPredictivity
 from benchmarks.object_solution_time import compare_solution_times
@@ -16,10 +17,6 @@ from benchmarks.recordings import cifar10h, geirhos, kar2019
 from benchmarks.representational_similarity import HUMAN, JUDGEMENT, MACAQUE, RepresentationalSimilarity
 from benchmarks.simulated_observers import digits_soft_labels, digits_times
 from benchmarks.speed_accuracy import SpeedAccuracy
-
-Benchmark = (
-    NeuralPredictivity | RepresentationalSimilarity | Behaviour | RecognitionByCondition | ItDecoding | SpeedAccuracy
-)
 
 RSA_ROLES = {  # the target that is scored, and the one that chooses the layer
     "macaqueIT": (MACAQUE, HUMAN),
@@ -72,9 +69,7 @@ SIMULATED: tuple[Benchmark, ...] = (
         for metric in ("ridge", "pls")
     ),
     *(
-        RepresentationalSimilarity(
-            f"simulated.{what}-rsa", (), sources.digits_dissimilarities, *roles, simulated=True
-        )
+        RepresentationalSimilarity(f"simulated.{what}-rsa", (), sources.digits_dissimilarities, *roles, simulated=True)
         for what, roles in RSA_ROLES.items()
     ),
     ItDecoding("simulated.IT-decoding", (), timing.digits_neurons, simulated=True),
@@ -85,9 +80,9 @@ SIMULATED: tuple[Benchmark, ...] = (
         for what, how in RECOGNITION.items()
     ),
     SpeedAccuracy("simulated.sat", (), timing.digits_observers, simulated=True),
-    Behaviour("simulated.soft-labels", (), digits_soft_labels, soft_labels.compare_soft_labels, True),
-    Behaviour("simulated.entropy", (), digits_soft_labels, soft_labels.compare_entropy, True),
-    Behaviour("simulated.rt-by-image", (), digits_times, reaction_times.compare_reaction_times, True),
+    Behaviour("simulated.soft-labels", (), digits_soft_labels, soft_labels.compare_soft_labels, simulated=True),
+    Behaviour("simulated.entropy", (), digits_soft_labels, soft_labels.compare_entropy, simulated=True),
+    Behaviour("simulated.rt-by-image", (), digits_times, reaction_times.compare_reaction_times, simulated=True),
 )
 BENCHMARKS = STUDIES + SIMULATED
 

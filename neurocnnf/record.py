@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -242,21 +243,26 @@ def _provenance(model: UnrolledModel, stimuli: Stimuli, n_steps: int) -> dict[st
 
 
 def _write(path: Path, blocks: Blocks, shape: tuple[int, int, int], coords, attrs, images: _Hashed) -> None:
-    """Stream into a NetCDF file, whose pieces hold all neuroids of `PIECE` presentations at one step."""
+    """Stream into a NetCDF file, whose pieces hold all neuroids of a few presentations at one step."""
+    n_steps, n_presentations, n_neuroids = shape
+    rows_of_piece = max(1, min(math.gcd(PIECE, CHUNK), n_presentations))
     with h5netcdf.File(path, "w") as file:
-        file.dimensions = {"step": shape[0], "presentation": shape[1], "neuroid": shape[2]}
+        file.dimensions = {"step": n_steps, "presentation": n_presentations, "neuroid": n_neuroids}
         for name, (dimension, values) in coords.items():
             _write_coordinate(file, name, dimension, values)
         dims = ("presentation", "neuroid", "step")
-        piece = (max(1, min(PIECE, shape[1])), shape[2], 1)
-        variable = file.create_variable("activation", dims, np.float32, chunks=piece)
-        variable.attrs["coordinates"] = " ".join(name for name in coords if name not in dims)
-        buffer = np.empty((CHUNK, shape[2]), np.float32)
+        variable = file.create_variable("activation", dims, np.float32, chunks=(rows_of_piece, n_neuroids, 1))
+        variable.attrs.update({**attrs, "coordinates": " ".join(name for name in coords if name not in dims)})
+    buffer = np.zeros((CHUNK, n_neuroids), np.float32)
+    with h5py.File(path, "r+") as file:
+        values = file["activation"]
         for step, rows, activations in blocks:
-            part = buffer[: rows.stop - rows.start]
-            _fill(part, activations)
-            variable[rows, :, step] = part
-        variable.attrs.update({**attrs, "images_sha256": images.digest.hexdigest()})
+            _fill(buffer[: rows.stop - rows.start], activations)
+            # Whole pieces, past HDF5's selections, which would go element by element: the last axis is one step.
+            for first in range(rows.start, rows.stop, rows_of_piece):
+                piece = buffer[first - rows.start :][:rows_of_piece]
+                values.id.write_direct_chunk((first, 0, step), piece.data)
+        values.attrs["images_sha256"] = images.digest.hexdigest()
 
 
 def _write_coordinate(file, name: str, dimension: str, values) -> None:

@@ -52,7 +52,9 @@ class Simulated:
 
 @pytest.fixture
 def benchmark():
-    return Behaviour("simulated.entropy", (), lambda **_: Simulated(), compare_entropy, True, each_layer=each_layer)
+    return Behaviour(
+        "simulated.entropy", (), lambda **_: Simulated(), compare_entropy, simulated=True, each_layer=each_layer
+    )
 
 
 def test_the_simulated_step_is_found_and_the_last_step_is_scored(benchmark):

@@ -30,7 +30,7 @@ def repeat(curve, n=60):
 
 def test_a_known_clock_and_the_step_that_is_needed_are_found():
     curve, clock = np.array([0.5, 0.5, 0.9]), StepClock(60, 80)
-    table = fit_course(prepare_fit(course_from(curve, clock), 2), curve, repeat(curve))
+    table, _ = fit_course(prepare_fit(course_from(curve, clock), 2), curve, repeat(curve))
     last = table.iloc[-1]
     assert last["onset_ms_low"] <= clock.onset_ms <= last["onset_ms_high"]
     assert last["ms_per_step_low"] <= clock.ms_per_step <= last["ms_per_step_high"]
@@ -44,7 +44,7 @@ def test_a_known_clock_and_the_step_that_is_needed_are_found():
 def test_a_ramp_is_explained_by_step_0_and_further_steps_gain_nothing():
     ramp = np.array([0.8])
     curve = np.array([0.8, 0.7, 0.75])  # what the model adds is not in the recording
-    table = fit_course(prepare_fit(course_from(ramp), 2), curve, repeat(curve))
+    table, _ = fit_course(prepare_fit(course_from(ramp), 2), curve, repeat(curve))
     assert table["raw"].iloc[0] > 0.98
     assert table["gain"].iloc[-1] < 0.002
 
@@ -52,7 +52,7 @@ def test_a_ramp_is_explained_by_step_0_and_further_steps_gain_nothing():
 def test_the_fit_is_that_of_a_search_without_a_grid():
     curve = np.array([0.3, 0.45, 0.9])
     course = course_from(curve, noise=0.01)
-    row = fit_course(prepare_fit(course, 2), curve, repeat(curve)).iloc[-1]
+    row = fit_course(prepare_fit(course, 2), curve, repeat(curve))[0].iloc[-1]
 
     def predicted(times, onset, duration, amplitude):
         return amplitude * read_at(curve - CHANCE, times, clock_grid([abs(onset)], [abs(duration)]), 0.0, 50)[0]
@@ -74,7 +74,7 @@ def test_neurons_that_follow_a_curve_are_decoded_when_they_do_and_shuffled_ones_
     flat = simulated_neurons(STRENGTH, CLOCK, np.random.default_rng(0), n_neurons=30, tuning=0.0)
     silent = it.time_courses(flat, np.random.default_rng(1), 1, 20)["all positions"]
     assert abs(silent.accuracy - CHANCE).max() < 0.15
-    row = fit_course(prepare_fit(silent, 2), STRENGTH, repeat(STRENGTH, 20)).iloc[-1]
+    row = fit_course(prepare_fit(silent, 2), STRENGTH, repeat(STRENGTH, 20))[0].iloc[-1]
     assert row["raw"] < 0.5
 
 
@@ -117,7 +117,9 @@ def source(**_):
 
 
 def test_the_benchmark_scores_every_layer_and_step_and_reports_the_last():
-    score = ItDecoding("simulated.IT-decoding", (), source, True, None, True, each_layer)(Growing(), n_steps=2)
+    score = ItDecoding("simulated.IT-decoding", (), source, simulated=True, quick=True, each_layer=each_layer)(
+        Growing(), n_steps=2
+    )
     table = score.per_step
     assert len(table) == 2 * 2 * 3
     row = table[(table["layer"] == "logits") & (table["step"] == 2) & (table["target"] == "all positions")].iloc[0]

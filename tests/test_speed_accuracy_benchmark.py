@@ -89,9 +89,7 @@ def test_steepness_is_the_slope_of_a_regression_and_category_correlation_is_pear
 def test_the_ceiling_of_categories_is_near_what_the_truth_reaches_and_missing_for_noise():
     truth = rising()
     observers = observers_of(truth, n_observers=12, n_trials=20)
-    ceiling = curves.category_ceiling(
-        observers.right, observers.answered, observers.study, np.random.default_rng(0)
-    )
+    ceiling = curves.category_ceiling(observers.right, observers.answered, observers.study, np.random.default_rng(0))
     measured = curves.category_accuracy(observers.right.sum(axis=0), observers.answered.sum(axis=0))
     reached = curves.category_correlation(measured, truth[:, -1])
     assert ceiling == pytest.approx(reached, abs=0.03)
@@ -104,7 +102,7 @@ def test_the_ceiling_of_categories_is_near_what_the_truth_reaches_and_missing_fo
 def test_the_model_that_observers_follow_is_found_with_its_clock_and_reaches_the_ceiling():
     truth = rising(3)
     observers = observers_of(truth, n_trials=10)
-    table = sa.score_table(observers, truth, "logits", 0, 200)
+    table, _ = sa.score_table(observers, truth, "logits", 0, 200)
     row = table[(table["target"] == sa.INCLUDED) & (table["metric"] == sa.ERROR) & (table["step"] == 3)].iloc[0]
     assert row["onset_ms_low"] <= CLOCK.onset_ms <= row["onset_ms_high"]
     assert row["ms_per_step_low"] <= CLOCK.ms_per_step <= row["ms_per_step_high"]
@@ -115,7 +113,7 @@ def test_the_model_that_observers_follow_is_found_with_its_clock_and_reaches_the
 
 def test_another_models_categories_do_not_correlate_and_its_levels_fit_worse():
     observers = observers_of(rising(2, seed=0), n_trials=10)
-    right, wrong = (sa.score_table(observers, rising(2, seed=s), "logits", 0, 100) for s in (0, 1))
+    right, wrong = (sa.score_table(observers, rising(2, seed=s), "logits", 0, 100)[0] for s in (0, 1))
     for table in (right, wrong):
         table.query("target == 'included observers' and step == 2", inplace=True)
     category = wrong[wrong["metric"] == sa.CATEGORY].iloc[0]
@@ -128,7 +126,7 @@ def test_guessing_observers_are_left_out_and_shown_as_missing():
     guesses = np.full((8, 6, 10), 0.1)
     observers = observers_of(guesses, n_observers=3)
     kept = sa.included(observers)
-    table = sa.score_table(observers, rising(1), "logits", 0, 100)
+    table, _ = sa.score_table(observers, rising(1), "logits", 0, 100)
     assert kept.mean() < 0.4
     assert set(table["target"]) == ({sa.INCLUDED, sa.EVERYONE} if kept.any() else {sa.EVERYONE})
 
@@ -162,7 +160,9 @@ def source(observers):
 
 
 def test_a_model_is_scored_by_its_own_answers_at_every_step():
-    benchmark = SpeedAccuracy("simulated.sat", (), source(observers_of(rising())), True, None, True, each_layer)
+    benchmark = SpeedAccuracy(
+        "simulated.sat", (), source(observers_of(rising())), simulated=True, quick=True, each_layer=each_layer
+    )
     score = benchmark(Answers(), n_steps=2)
     table = score.per_step
     assert set(table["step"]) == {0, 1, 2}
@@ -188,7 +188,9 @@ def test_a_model_of_other_classes_answers_by_a_readout_of_its_last_layer():
 
 def test_no_included_observer_gives_a_missing_score():
     nobody = observers_of(np.zeros((8, 6, 10)), n_observers=2)
-    score = SpeedAccuracy("simulated.sat", (), source(nobody), True, None, True, each_layer)(Answers(), n_steps=1)
+    score = SpeedAccuracy("simulated.sat", (), source(nobody), simulated=True, quick=True, each_layer=each_layer)(
+        Answers(), n_steps=1
+    )
     assert np.isnan(score.value)
     assert score.n_used == 0
     assert "missing" in str(score)
