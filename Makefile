@@ -31,8 +31,9 @@ EVALUATED  := cnnf-mnist cnn-mnist $(MODEL) $(CONTROL)
 BENCHMARKS := cowley2023.V4-ridge kriegeskorte2008.humanIT-rsa
 STUDY      := tang2018
 RECOGNITION := $(addprefix maniquet2025.,accuracy confusion masking)
-# What the table of all benchmarks is made of, in its order; the others are tested against CONTROL.
-SUITE      := $(MODEL) $(CONTROL)
+# What the table of all benchmarks and the comparisons of times are made of, in their order; the last is CONTROL, which
+# the others are tested against.
+SUITE      := $(MODEL) lateral-cifar-gray $(CONTROL)
 
 # What `make train` makes.
 RECIPES ?= cnnf-mnist cnn-mnist cnnf-cifar-gray cnn-cifar-gray cnnf-digits cnn-digits
@@ -163,13 +164,13 @@ $(NETWORKS): $(RANKED) $(TIMING) $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.published_networks $$(cat $(RANKED) | sort -u) --out $(@D)/maniquet2025)
 
 $(TRADE_OFF): $(TIMING) $(DATA) $(READY)
-	$(call keep,$(PY) -m analysis.speed_accuracy $(MODEL) $(CONTROL) --out $(@D)/kumbhar2021 --simulate-missing $(QUICK))
+	$(call keep,$(PY) -m analysis.speed_accuracy $(SUITE) --out $(@D)/kumbhar2021 --simulate-missing $(QUICK))
 
 $(LATENCY): $(TIMING) $(DATA) $(READY)
-	$(call keep,$(PY) -m analysis.time_mapping $(MODEL) $(CONTROL) --out $(@D)/zhang2011 --simulate-missing $(QUICK))
+	$(call keep,$(PY) -m analysis.time_mapping $(SUITE) --out $(@D)/zhang2011 --simulate-missing $(QUICK))
 
 $(COMPARED): $(TIMING) $(DATA) $(READY)
-	$(call keep,$(PY) -m analysis.comparison_stage $(MODEL) $(CONTROL) --out $(@D)/tang2018 --simulate-missing $(QUICK))
+	$(call keep,$(PY) -m analysis.comparison_stage $(SUITE) --out $(@D)/tang2018 --simulate-missing $(QUICK))
 
 $(TIMES): $(TIMING) $(DATA) $(READY)
 	$(call keep,$(RUN) recognition-times $(MODEL) $(STUDY) --control $(CONTROL) --out $(@D)/$(MODEL).$(STUDY) --simulate-missing $(QUICK))
