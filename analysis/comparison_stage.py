@@ -21,12 +21,22 @@ from analysis.decoded_study import DecodedStudy, decode_models, load_tang2018
 from analysis.human_times import simulate_trials
 from analysis.masking import constant_fit, fit_clock, masking_curve, truncated_accuracy
 from analysis.model_comparison import compare_models, score_trials
-from analysis.trajectories import layer_table, temporal_generalisation
+from analysis.trajectories import layer_table, steps_table, temporal_generalisation
 from benchmarks.readout import object_folds
 from neurocnnf.clock import StepClock
 from neurocnnf.stages import write_atomically
 
-TABLES = ("comparison", "bounds", "exclusions", "cleaning", "masking", "clocks", "trajectories", "generalisation")
+TABLES = (
+    "comparison",
+    "bounds",
+    "exclusions",
+    "cleaning",
+    "masking",
+    "clocks",
+    "trajectories",
+    "generalisation",
+    "steps",
+)
 RT_RANGES_S = ((0.2, 2.5), (0.1, 5.0), (0.3, 1.5))
 """Reaction times kept: as elsewhere, nearly all, and few; the effect of the rule is shown for two readouts."""
 SHOWN_FOR_TRAJECTORIES = 120
@@ -99,22 +109,23 @@ def _curve(curve, fit, accuracy, chance: float) -> pd.DataFrame:
 
 
 def trajectory_tables(models: Sequence, study: DecodedStudy, objects, occluded, n_steps: int, seed: int):
-    """Trajectories of every layer for some occluded stimuli, and a readout of whole objects across steps."""
+    """Trajectories of layers and dissimilarities of steps, of some occluded stimuli; a readout of whole objects."""
     from neurocnnf.record import each_layer
 
     shown = occluded.subset(slice(None, None, max(1, len(occluded) // SHOWN_FOR_TRAJECTORIES)))
     categories = pd.Index(study.provenance["categories"])
     labels = categories.get_indexer(objects.table["category"])
-    folds, moved, across = object_folds(labels, seed=seed), [], []
+    folds, moved, across, between = object_folds(labels, seed=seed), [], [], []
     for model in (one for one in models if one.recurrent):
         layers = {layer: each_layer(model, shown, [layer], n_steps)[layer] for layer in model.layer_names}
         moved.append(layer_table(layers, seed).assign(model=model.name))
+        between.append(steps_table(layers).assign(model=model.name))
         layer = study.provenance[model.name]["layer"]
         accuracy = temporal_generalisation(each_layer(model, objects, [layer], n_steps)[layer], labels, folds)
         trained, tested = np.indices(accuracy.shape).reshape(2, -1)
         table = pd.DataFrame({"trained": trained, "tested": tested, "accuracy": accuracy.ravel()})
         across.append(table.assign(model=model.name, layer=layer, n_used=len(labels)))
-    return pd.concat(moved, ignore_index=True), pd.concat(across, ignore_index=True)
+    return tuple(pd.concat(parts, ignore_index=True) for parts in (moved, across, between))
 
 
 def bounds_table(scored) -> pd.DataFrame:
@@ -143,9 +154,8 @@ def make_tables(models: Sequence, data, n_steps: int, seed: int, simulated: bool
         "cleaning": cleaning_table(study, control, settings),
     }
     tables["masking"], tables["clocks"] = masking_tables(study, simulated)
-    tables["trajectories"], tables["generalisation"] = trajectory_tables(
-        models, study, objects, occluded, n_steps, seed
-    )
+    moved = trajectory_tables(models, study, objects, occluded, n_steps, seed)
+    tables |= dict(zip(("trajectories", "generalisation", "steps"), moved, strict=True))
     flagged = {name: table.assign(simulated=simulated) for name, table in tables.items()}
     note = {"simulated": simulated, "quick": quick, "control": control, "readouts": list(READOUTS), **settings}
     return flagged, {**note, **study.provenance}

@@ -104,6 +104,17 @@ def layer_table(layers: Mapping[str, NDArray], seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["layer", "measure", "step", "mean", "low", "high", "n_used", "n_total"])
 
 
+def steps_table(layers: Mapping[str, NDArray]) -> pd.DataFrame:
+    """Tidy `step_dissimilarities` of layers: layer, step, other_step, dissimilarity, n_used (presentations)."""
+    parts = []
+    for layer, features in layers.items():
+        square = step_dissimilarities(features)
+        step, other = np.indices(square.shape).reshape(2, -1)
+        table = pd.DataFrame({"step": step, "other_step": other, "dissimilarity": square.ravel()})
+        parts.append(table.assign(layer=layer, n_used=features.shape[1]))
+    return pd.concat(parts, ignore_index=True)
+
+
 def _mean(values: NDArray, seed: int) -> tuple[float, float, float, int, int]:
     """Mean of the defined values, its bootstrap interval, how many they are, of how many."""
     used = values[np.isfinite(values)]

@@ -15,22 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.files import arguments, beside, check_columns, find_tables, is_simulated, save
-from figures.style import (
-    BRAIN,
-    CATEGORIES,
-    CEILING,
-    CNNF,
-    CONTROL,
-    FAINT,
-    INK,
-    MARKERS,
-    PAGE_MM,
-    ink_on,
-    letter,
-    new_figure,
-    styled,
-    title,
-)
+from figures.style import CEILING, FAINT, INK, PAGE_MM, Look, ink_on, letter, looks_of, new_figure, styled, title
 
 CAPTION = """The composite of all benchmarks. a: scores, divided by their ceilings (gray line: 1), averaged within
 families of benchmarks and then over the families with equal weights (bold: the composite), with 95 % intervals;
@@ -41,7 +26,6 @@ weightings of the families (uniform, drawn at random) under which each model ran
 worst rank. c: each model's rank when one benchmark is left out; below, the benchmarks that are not
 ranked by, and why."""
 COMPOSITE, COMMON, NONE_LEFT_OUT = "composite", "of all models", "none left out"
-KINDS = {"cnnf": (CNNF, "o"), "cnn": (CONTROL, "D"), "lateral": (BRAIN, "s"), "predictive": (CATEGORIES[2], "^")}
 PARTS = {
     "entries": ("benchmark", "family", "state"),
     "composite": ("model", "family", "value", "low", "high", "n_benchmarks", "missing", "rank"),
@@ -61,7 +45,7 @@ def draw(parts: dict[str, pd.DataFrame], simulated: bool) -> Figure:
     simulated
         Whether any score is of simulated recordings.
     """
-    looks = look_of(parts["composite"]["model"].unique())
+    looks = looks_of(parts["composite"]["model"].unique())
     n_families = parts["composite"]["family"].nunique()
     n_rows = max(n_families * (len(looks) + 1), len(parts["entries"]) + len(looks) + 7)
     figure = new_figure(PAGE_MM, max(LEAST_MM, HEAD_MM + ROW_MM * n_rows))
@@ -74,8 +58,10 @@ def draw(parts: dict[str, pd.DataFrame], simulated: bool) -> Figure:
     for name, axes, left in zip("abc", (means, shares, ranks), (14, 26, 26), strict=True):
         letter(axes, name, left)
     handles = [
-        matplotlib.lines.Line2D([], [], color=colour, marker=marker, markersize=3.4, linestyle="", label=model)
-        for model, (colour, marker) in looks.items()
+        matplotlib.lines.Line2D(
+            [], [], color=look.colour, marker=look.marker, markersize=3.4, linestyle="", label=model
+        )
+        for model, look in looks.items()
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=min(6, len(handles)))
     return figure
@@ -86,19 +72,7 @@ def outside_of(entries: pd.DataFrame) -> pd.DataFrame:
     return entries[entries["state"] != "enters"]
 
 
-def look_of(models: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Give each model a colour and a marker: its kind's, or, where a kind has several models, the next that is free."""
-    looks: dict[str, tuple[str, str]] = {}
-    free = [(colour, marker) for colour, marker in zip(CATEGORIES, MARKERS[4:], strict=False)]
-    for model in models:
-        look = KINDS.get(model.split("-")[0])
-        if look is None or look in looks.values():
-            look = free[len(looks) % len(free)]
-        looks[model] = look
-    return looks
-
-
-def _means(axes: Axes, table: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
+def _means(axes: Axes, table: pd.DataFrame, looks: dict[str, Look]) -> None:
     """Draw a group of rows per family, the composite last."""
     down, ticks = 0.0, []
     beside_axes = axes.get_yaxis_transform()
@@ -107,7 +81,7 @@ def _means(axes: Axes, table: pd.DataFrame, looks: dict[str, tuple[str, str]]) -
         if family in (COMPOSITE, COMMON):
             axes.axhspan(down - 0.7, down + len(part) - 0.3, color=CEILING, alpha=0.35, linewidth=0)
         for _, row in part.iterrows():
-            colour, marker = looks[row["model"]]
+            colour, marker, *_ = looks[row["model"]]
             if np.isnan(row["value"]):
                 axes.text(0.01, down, "missing", transform=beside_axes, color=colour, va="center", fontsize=6.5)
             else:
@@ -139,10 +113,10 @@ def _text(row: pd.Series) -> str:
     return f"{row['value']:.2f}{bounds}".replace("-", "−")
 
 
-def _shares(axes: Axes, table: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
+def _shares(axes: Axes, table: pd.DataFrame, looks: dict[str, Look]) -> None:
     """Draw how often each model ranks first."""
     for place, row in enumerate(table.itertuples()):
-        colour = looks[row.model][0]
+        colour = looks[row.model].colour
         if np.isnan(row.share_first):
             axes.text(0.01, place, "missing", color=colour, va="center", fontsize=6.5)
             continue

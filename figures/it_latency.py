@@ -14,15 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures.files import arguments, check_columns, find_tables, is_simulated, save
-from figures.style import BRAIN, CNNF, CONTROL, FAINT, INK, NAMES, PAGE_MM, letter, new_figure, styled, title
+from figures.style import BRAIN, FAINT, INK, PAGE_MM, Look, letter, looks_of, new_figure, styled, title
 
 CAPTION = """IT latency against step. a, b: nearest-centroid decoding of seven objects from neurons of macaque IT in
 windows of 50 ms (green; band: 95 % interval over neurons), trained on all positions, or tested at a position that it
 was not trained on. Dotted: chance; dashed verticals: onset and half-rise (a tenth and a half of the way from baseline
-to peak). Lines: decodability by step from the last layer of CNN-F, and of its feedforward control (a ramp), under the
+to peak). Lines: decodability by step from the last layer of each model (a ramp for the feedforward control), under the
 clock, and at the amplitude, that fit best. The pictures of the study do not exist: the model sees seven classes of
-other pictures at three places, so that only shape and latency are compared. c: decodability from CNN-F by step, with
-95 % intervals over pictures, and from the control. d: share of the variance over time (R²) that each model explains
+other pictures at three places, so that only shape and latency are compared. c: decodability by step, with 95 %
+intervals over pictures. d: share of the variance over time (R²) that each model explains
 when it is stopped at a step, with 95 % intervals over neurons and pictures; step 0 is the ramp that further steps
 must beat."""
 PARTS = ("curves", "fits", "latencies")
@@ -32,7 +32,7 @@ COLUMNS = {
     "latencies": ("target", "onset", "half_rise", "half_rise_low", "half_rise_high", "n_neurons"),
 }
 RECORDED, CHANCE = "IT", 1 / 7
-TARGETS = {"all positions": "o", "new position": "s"}
+TARGETS = ("all positions", "new position")
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
@@ -45,30 +45,33 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     figure = new_figure(PAGE_MM, 112)
     title(figure, "When objects can be decoded from IT, and at which step", is_simulated(tables["curves"]))
+    looks = looks_of(list(tables["fits"]["model"]))
     axes = figure.subplots(2, 2, width_ratios=[1, 1])
     for one, target in zip(axes[0], TARGETS, strict=True):
         of_target = {name: table[table["target"] == target] for name, table in tables.items()}
-        _course(one, of_target, target)
+        _course(one, of_target, target, looks)
     axes[0, 0].set_ylabel("objects decoded rightly")
-    _by_step(axes[1, 0], tables["fits"], "decodability")
+    _by_step(axes[1, 0], tables["fits"], "decodability", looks)
     axes[1, 0].axhline(CHANCE, color=FAINT, linestyle=":", linewidth=0.8)
     axes[1, 0].set(title="model", ylabel="objects decoded rightly", ylim=(0, 1))
-    _by_step(axes[1, 1], tables["fits"], "raw")
+    _by_step(axes[1, 1], tables["fits"], "raw", looks)
     axes[1, 1].set(title="share of IT's time course explained", ylabel="R²")
     for one, name in zip(axes.flat, "abcd", strict=True):
         letter(one, name, 9)
     handles = [
         Line2D([], [], color=BRAIN, label="IT"),
-        Line2D([], [], color=CNNF, marker="o", markersize=3, label=NAMES["cnnf"]),
-        Line2D([], [], color=CONTROL, marker="D", linestyle="--", markersize=3, label=NAMES["cnn"]),
+        *(
+            Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line, markersize=3, label=look.name)
+            for look in looks.values()
+        ),
         Line2D([], [], color=INK, marker="o", linestyle="", markersize=3, label="all positions"),
-        Line2D([], [], color=INK, marker="s", linestyle="", markersize=3, mfc="white", label="new position"),
+        Line2D([], [], color=INK, marker="o", linestyle="", markersize=3, mfc="white", label="new position"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=5)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
     return figure
 
 
-def _course(axes: Axes, tables: Mapping[str, pd.DataFrame], target: str) -> None:
+def _course(axes: Axes, tables: Mapping[str, pd.DataFrame], target: str, looks: Mapping[str, Look]) -> None:
     curves, late = tables["curves"], tables["latencies"].iloc[0]
     it = curves[curves["source"] == RECORDED]
     axes.fill_between(it["time_ms"], it["low"], it["high"], color=BRAIN, alpha=0.25, linewidth=0)
@@ -80,10 +83,9 @@ def _course(axes: Axes, tables: Mapping[str, pd.DataFrame], target: str) -> None
     for model, rows in fits.groupby("model", sort=False):
         last = rows[rows["step"] == rows["step"].max()].iloc[0]
         line = curves[(curves["source"] == model) & (curves["step"] == last["step"])]
-        recurrent = str(model).startswith("cnnf")
-        axes.plot(line["time_ms"], line["accuracy"], "-" if recurrent else "--", color=CNNF if recurrent else CONTROL)
-        name = NAMES["cnnf" if recurrent else "cnn"]
-        words.append(f"{name}: {last['onset_ms']:.0f} ms + {last['ms_per_step']:.0f} ms per step")
+        look = looks[str(model)]
+        axes.plot(line["time_ms"], line["accuracy"], linestyle=look.line, color=look.colour)
+        words.append(f"{look.name}: {last['onset_ms']:.0f} ms + {last['ms_per_step']:.0f} ms per step")
     latency = f"half-rise {late['half_rise']:.0f} ms [{late['half_rise_low']:.0f}, {late['half_rise_high']:.0f}]"
     text = "\n".join([f"onset {late['onset']:.0f} ms, {latency}", *words, f"{late['n_neurons']:.0f} neurons"])
     axes.text(0.99, 0.02, text, transform=axes.transAxes, ha="right", va="bottom", color=INK, fontsize=6.5)
@@ -92,22 +94,24 @@ def _course(axes: Axes, tables: Mapping[str, pd.DataFrame], target: str) -> None
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
 
 
-def _by_step(axes: Axes, fits: pd.DataFrame, column: str) -> None:
+def _by_step(axes: Axes, fits: pd.DataFrame, column: str, looks: Mapping[str, Look]) -> None:
+    """Draw a column by step; models, and the two targets of each, stand beside each other."""
+    places = {model: 0.07 * n for n, model in enumerate(looks)}
     for (model, target), rows in fits.groupby(["model", "target"], sort=False):
-        recurrent = str(model).startswith("cnnf")
-        colour = CNNF if recurrent else CONTROL
-        shift = (0.05 if target == "new position" else -0.05) - (0 if recurrent else 0.15)
+        look = looks[str(model)]
         values = rows[column].to_numpy()
         errors = [values - rows[f"{column}_low"].to_numpy(), rows[f"{column}_high"].to_numpy() - values]
         axes.errorbar(
-            rows["step"].to_numpy() + shift,
+            rows["step"].to_numpy() + places[str(model)] - 0.035 * len(looks),
             values,
             np.maximum(errors, 0),
-            fmt=(TARGETS if recurrent else {"all positions": "D", "new position": "D"})[str(target)] + "-",
-            color=colour,
+            marker=look.marker,
+            linestyle=look.line,
+            color=look.colour,
             markersize=3,
-            markerfacecolor=colour if target == "all positions" else "white",
+            markerfacecolor=look.colour if target == "all positions" else "white",
             elinewidth=0.7,
+            linewidth=0.8,
         )
     axes.set_xlabel("step")
     axes.set_xticks(range(int(fits["step"].max()) + 1))

@@ -17,13 +17,12 @@ from figures.files import arguments, check_columns, find_tables, is_simulated, s
 from figures.style import (
     BRAIN,
     CEILING,
-    CNNF,
-    CONTROL,
     FAINT,
     INK,
-    NAMES,
     PAGE_MM,
+    Look,
     letter,
+    looks_of,
     new_figure,
     shades,
     spread,
@@ -34,14 +33,14 @@ from figures.style import (
 CAPTION = """Accuracy for time. a, b, c: accuracy of people (points, mean over observers with 95 % bootstrap interval
 over observers) who had to answer at a deadline, under noise (with contrast reduced to a tenth), blur, and in colour
 or gray (which of the two is 0, the files do not say; models see both in gray). Answered trials only; time-outs are
-counted in the table. Lines: accuracy of CNN-F (solid) and of its feedforward control (dashed) under the one clock for
-all conditions, onset and duration of a step, that fits these observers best. Dotted: chance. d: accuracy of CNN-F by
-step, by condition, in the same colours. e: error of predicting an observer from the others: root mean squared
-difference of accuracies, with 95 % intervals over observers; by the model under one clock, under a clock for each
-level, by the other observers' mean over deadlines (no time course), and by their mean curve (the ceiling, gray). f:
-the three measures of Subramanian et al. (2025), as shares of what observers reach, of CNN-F stopped at each step and
-the control at step 0: curve fit (ceiling / error), category-wise correlation, steepness (none for a single step);
-filled: observers that pass the inclusion rule, open: all observers."""
+counted in the table. Lines: accuracy of each model under the one clock for all conditions, onset and duration of a
+step, that fits these observers best. Dotted: chance. d: accuracy of the first model by step, by condition, in the
+same colours. e: error of predicting an observer from the others: root mean squared difference of accuracies, with 95
+% intervals over observers; by the model under one clock, under a clock for each level, by the other observers' mean
+over deadlines (no time course), and by their mean curve (the ceiling, gray). f: the three measures of Subramanian et
+al. (2025), as shares of what observers reach, of each model stopped at each step: curve fit (ceiling / error),
+category-wise correlation, steepness (none for a single step); filled: observers that pass the inclusion rule, open:
+all observers."""
 PARTS = ("curves", "steps", "comparison", "scores")
 COLUMNS = {
     "curves": ("condition", "time_ms", "accuracy", "low", "high", "source", "target", "simulated"),
@@ -67,35 +66,31 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     figure = new_figure(PAGE_MM, 122)
     title(figure, "Accuracy for time: people by deadline, models by step", is_simulated(tables["curves"]))
+    looks = looks_of(list(tables["steps"]["model"]))
     axes = figure.subplots(2, 3)
     curves = tables["curves"][tables["curves"]["target"] == INCLUDED]
     for one, (name, prefix) in zip(axes[0], PANELS.items(), strict=True):
-        _curves(one, curves[curves["condition"].str.startswith(prefix)], name)
+        _curves(one, curves[curves["condition"].str.startswith(prefix)], name, looks)
     axes[0, 0].set_ylabel("accuracy")
     _steps(axes[1, 0], tables["steps"])
-    _errors(axes[1, 1], tables["comparison"])
-    _measures(axes[1, 2], tables["scores"])
+    _errors(axes[1, 1], tables["comparison"], looks)
+    _measures(axes[1, 2], tables["scores"], looks)
     for one, name in zip(axes.flat, "abcdef", strict=True):
         letter(one, name, 9)
     handles = [
         Line2D([], [], color=INK, marker="o", linestyle="", markersize=3.5, label="people"),
-        Line2D([], [], color=INK, label=NAMES["cnnf"]),
-        Line2D([], [], color=INK, linestyle="--", label=NAMES["cnn"]),
+        *(Line2D([], [], color=INK, linestyle=look.line, label=look.name) for look in looks.values()),
         Line2D([], [], color=FAINT, linestyle=":", label="chance"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
     return figure
-
-
-def _kind(model: str) -> str:
-    return "cnnf" if model.startswith("cnnf") else "cnn"
 
 
 def _colours(conditions: Sequence[str]) -> dict[str, tuple]:
     return dict(zip(conditions, shades(BRAIN, len(conditions), 0.4)[::-1], strict=True))
 
 
-def _curves(axes: Axes, curves: pd.DataFrame, name: str) -> None:
+def _curves(axes: Axes, curves: pd.DataFrame, name: str, looks: Mapping[str, Look]) -> None:
     conditions = list(curves["condition"].unique())
     people = curves[curves["source"] == OBSERVERS]
     ends = [float(people[people["condition"] == c]["accuracy"].iloc[-1]) for c in conditions]
@@ -108,15 +103,16 @@ def _curves(axes: Axes, curves: pd.DataFrame, name: str) -> None:
                 errors = [line["accuracy"] - line["low"], line["high"] - line["accuracy"]]
                 axes.errorbar(line["time_ms"], line["accuracy"], errors, fmt=mark, color=colour, markersize=3.5)
             else:
-                style = "-" if _kind(str(source)) == "cnnf" else "--"
-                axes.plot(line["time_ms"], line["accuracy"], style, color=colour, linewidth=1)
+                style = looks[str(source)].line
+                axes.plot(line["time_ms"], line["accuracy"], linestyle=style, color=colour, linewidth=1)
     axes.axhline(CHANCE, color=FAINT, linestyle=":", linewidth=0.8)
     axes.set(title=name, xlabel="deadline (ms)", ylim=(0, 1), xlim=(150, 1130))
     axes.set_xticks([200, 400, 600, 800, 1000])
 
 
 def _steps(axes: Axes, steps: pd.DataFrame) -> None:
-    steps = steps[steps["model"].map(_kind) == "cnnf"]
+    model = steps["model"].iloc[0]
+    steps = steps[steps["model"] == model]
     for prefix, style in zip(PANELS.values(), ("-", "--", ":"), strict=True):
         here = steps[steps["condition"].str.startswith(prefix)]
         for condition, colour in _colours(list(here["condition"].unique())).items():
@@ -128,10 +124,10 @@ def _steps(axes: Axes, steps: pd.DataFrame) -> None:
     ]
     axes.legend(handles=handles, loc="upper center", ncols=3, columnspacing=1, handlelength=1.6)
     axes.axhline(CHANCE, color=FAINT, linestyle=":", linewidth=0.8)
-    axes.set(title=f"{NAMES['cnnf']}, by step", xlabel="step", ylabel="accuracy", ylim=(0, 1))
+    axes.set(title=f"{model}, by step", xlabel="step", ylabel="accuracy", ylim=(0, 1))
 
 
-def _errors(axes: Axes, comparison: pd.DataFrame) -> None:
+def _errors(axes: Axes, comparison: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     here = comparison[comparison["target"] == INCLUDED]
     people = here[here["prediction"] == PREDICTIONS[-1]].iloc[0]
     axes.axvspan(people["rmse_low"], people["rmse_high"], color=CEILING, linewidth=0)
@@ -141,12 +137,11 @@ def _errors(axes: Axes, comparison: pd.DataFrame) -> None:
         for model, row in here[here["prediction"] == prediction].groupby("model", sort=False):
             if prediction == PREDICTIONS[2] and prediction in names:
                 continue  # the same for every model
-            kind = _kind(str(model))
-            colour = INK if prediction == PREDICTIONS[2] else CNNF if kind == "cnnf" else CONTROL
+            look = looks[str(model)]
+            colour = INK if prediction == PREDICTIONS[2] else look.colour
             one = row.iloc[0]
             errors = [[one["rmse"] - one["rmse_low"]], [one["rmse_high"] - one["rmse"]]]
-            mark = "o" if kind == "cnnf" else "D"
-            axes.errorbar([one["rmse"]], [place], xerr=errors, fmt=mark, color=colour, markersize=3.5)
+            axes.errorbar([one["rmse"]], [place], xerr=errors, fmt=look.marker, color=colour, markersize=3.5)
             if prediction not in names:
                 places.append(place)
                 names.append(prediction)
@@ -157,28 +152,26 @@ def _errors(axes: Axes, comparison: pd.DataFrame) -> None:
     axes.set(title="error for one observer", xlabel="RMSE (accuracy)", xlim=(0, None))
 
 
-def _measures(axes: Axes, scores: pd.DataFrame) -> None:
+def _measures(axes: Axes, scores: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    """Draw the measures, steps from left to right; models a little apart."""
+    order = list(looks)
     for place, metric in enumerate(METRICS):
-        for model, table in scores[scores["metric"] == metric].groupby("model", sort=False):
-            kind = _kind(str(model))
-            colour = CNNF if kind == "cnnf" else CONTROL
-            last = max(int(table["step"].max()), 1)
-            for target, rows in table.groupby("target", sort=False):
-                at = place + 0.55 * rows["step"].to_numpy() / last - (0.35 if kind == "cnnf" else 0.42)
-                filled = {"markerfacecolor": colour if target == INCLUDED else "white"}
-                at = at + (0.03 if target == EVERYONE else 0.0)
-                value = rows["normalised"].to_numpy()
-                errors = [value - rows["normalised_low"].to_numpy(), rows["normalised_high"].to_numpy() - value]
-                axes.errorbar(
-                    at,
-                    value,
-                    np.maximum(errors, 0),
-                    fmt="o" if kind == "cnnf" else "D",
-                    color=colour,
-                    markersize=2.8,
-                    elinewidth=0.6,
-                    **filled,
-                )
+        for (model, target), rows in scores[scores["metric"] == metric].groupby(["model", "target"], sort=False):
+            look, last = looks[str(model)], max(int(scores["step"].max()), 1)
+            at = place - 0.4 + 0.6 * rows["step"].to_numpy() / last + 0.06 * order.index(str(model))
+            at = at + (0.03 if target == EVERYONE else 0.0)
+            value = rows["normalised"].to_numpy()
+            errors = [value - rows["normalised_low"].to_numpy(), rows["normalised_high"].to_numpy() - value]
+            axes.errorbar(
+                at,
+                value,
+                np.maximum(errors, 0),
+                fmt=look.marker,
+                color=look.colour,
+                markersize=2.8,
+                elinewidth=0.6,
+                markerfacecolor=look.colour if target == INCLUDED else "white",
+            )
     axes.axhline(1, color=FAINT, linewidth=0.8)
     axes.axhline(0, color=INK, linewidth=0.5)
     axes.set_xticks(range(len(METRICS)), list(METRICS.values()))

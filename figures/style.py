@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -24,7 +25,29 @@ WRONG_INK = "#8A5A00"
 SIMULATED = "#B3123F"
 CATEGORIES = ("#56B4E9", "#E69F00", "#CC79A7", "#111111", "#B8A900")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">")
-NAMES = {"cnnf": "CNN-F", "cnn": "feedforward control"}
+LESION = "#56B4E9"
+
+
+class Look(NamedTuple):
+    """How a model is drawn, and what it is called."""
+
+    colour: str
+    marker: str
+    line: str | tuple[float, tuple[float, ...]]
+    name: str
+
+
+LOOKS = {
+    "cnnf": Look(CNNF, "o", "-", "CNN-F"),
+    "cnn": Look(CONTROL, "D", (0, (3, 1.6)), "feedforward control"),
+    "lateral": Look("#CC79A7", "s", (0, (5, 1, 1, 1)), "lateral control"),
+    "predictive": Look("#B8A900", "^", (0, (1, 1)), "predictive control"),
+    "ungated": Look(LESION, "v", (0, (4, 1)), "CNN-F without gates"),
+    "shuffled": Look(LESION, "P", (0, (2, 1)), "CNN-F, feedback shuffled"),
+    "untied": Look(LESION, "X", (0, (1, 2)), "CNN-F, weights untied"),
+}
+"""Kinds of models, as their names begin."""
+NAMES = {kind: look.name for kind, look in LOOKS.items()}
 
 RC = {
     "font.family": "sans-serif",
@@ -85,6 +108,17 @@ def tag(figure: Figure) -> None:
     frame = {"boxstyle": "square,pad=0.3", "facecolor": "white", "edgecolor": SIMULATED, "linewidth": 1.2}
     words = {"color": SIMULATED, "fontsize": 8, "fontweight": "bold"}
     figure.text(0.988, 0.985, "SIMULATED", ha="right", va="top", bbox=frame, zorder=100, in_layout=False, **words)
+
+
+def looks_of(models: Sequence[str]) -> dict[str, Look]:
+    """Give each model the look of its kind, or, where a kind is unknown or has several models, one that is free."""
+    looks: dict[str, Look] = {}
+    for n, model in enumerate(dict.fromkeys(models)):
+        look = LOOKS.get(model.split("-")[0])
+        if look is None or look in looks.values():
+            look = Look(CATEGORIES[n % len(CATEGORIES)], MARKERS[(4 + n) % len(MARKERS)], "-", model)
+        looks[model] = look
+    return looks
 
 
 def letter(axes: Axes, name: str, left_mm: float = 8.0) -> None:

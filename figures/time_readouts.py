@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.files import arguments, beside, check_columns, find_tables, is_simulated, save
-from figures.style import CEILING, CNNF, CONTROL, FAINT, INK, PAGE_MM, letter, new_figure, styled, title
+from figures.style import CEILING, FAINT, INK, PAGE_MM, letter, looks_of, new_figure, styled, title
 from neurocnnf.stages import write_atomically
 
 CAPTION = """What readouts of a model's time add to human reaction times. (a) Partial correlation (normal scores) of
@@ -43,7 +43,8 @@ def draw(table: pd.DataFrame) -> Figure:
         As `analysis.model_comparison.compare_models` gives it.
     """
     lines = list(table[["model", "readout"]].drop_duplicates().itertuples(index=False, name=None))
-    figure = new_figure(PAGE_MM, 30 + 7.5 * len(lines))
+    looks = looks_of([model for model, _ in lines])
+    figure = new_figure(PAGE_MM, 30 + (7.5 if len(lines) < 24 else 5.5) * len(lines))
     study = "simulated" if is_simulated(table) else "Tang et al. 2018"
     title(figure, f"Readouts of model time against human reaction time: {study}", is_simulated(table))
     left, middle, right = figure.subplots(1, 3, sharey=True, width_ratios=(1.3, 1, 1))
@@ -51,7 +52,7 @@ def draw(table: pd.DataFrame) -> Figure:
         rows = table[(table["model"] == model) & (table["readout"] == readout)]
         for row in rows.to_dict("records"):
             filled = "category" in row["given"]
-            look = {"color": CONTROL if model.startswith("cnn-") else CNNF, "linewidth": 1.1 if filled else 0.6}
+            look = {"color": looks[model].colour, "linewidth": 1.1 if filled else 0.6}
             at = y + (-0.18 if filled else 0.18)
             _point(left, row, "partial", at, look, filled)
             _point(right, row, "beta", at, look, filled)

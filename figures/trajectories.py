@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.files import arguments, check_columns, find_tables, is_simulated, save
@@ -16,33 +18,36 @@ from figures.style import CATEGORIES, CNNF, INK, MARKERS, PAGE_MM, letter, new_f
 CAPTION = """Representational trajectories over steps, occluded stimuli, means with 95 % intervals over stimuli. (a)
 Distance moved at each step, over the activation's mean length. (b) Angle between successive displacements: 0°
 straight on, 180° back. (c) Step at which each layer moved on average: layers on the right move last. (d) Accuracy of
-a readout of whole objects, trained at one step (rows) and tested at another (columns), objects held out."""
+a readout of whole objects, trained at one step (rows) and tested at another (columns), objects held out. (e)
+Dissimilarity of steps in the same layer: 1 − Pearson correlation of activations, mean over stimuli."""
 MOVED = ["model", "layer", "measure", "step", "mean", "low", "high", "n_used", "n_total"]
 ACROSS = ["model", "layer", "trained", "tested", "accuracy"]
+BETWEEN = ["model", "layer", "step", "other_step", "dissimilarity"]
 
 
-def draw(moved: pd.DataFrame, across: pd.DataFrame) -> Figure:
+def draw(moved: pd.DataFrame, across: pd.DataFrame, between: pd.DataFrame) -> Figure:
     """Draw a row of panels for each model.
 
     Parameters
     ----------
-    moved, across
+    moved, across, between
         As `analysis.comparison_stage.trajectory_tables` gives them.
     """
     models = list(dict.fromkeys(moved["model"]))
     figure = new_figure(PAGE_MM, 12 + 55 * len(models))
-    title(figure, "Trajectories over steps", is_simulated(moved, across))
-    panels = figure.subplots(len(models), 4, squeeze=False)
+    title(figure, "Trajectories over steps", is_simulated(moved, across, between))
+    panels = figure.subplots(len(models), 5, squeeze=False, width_ratios=(1, 1, 0.8, 1, 1))
     for row, model in zip(panels, models, strict=True):
-        _model(figure, row, moved[moved["model"] == model], across[across["model"] == model])
+        tables = (table[table["model"] == model] for table in (moved, across, between))
+        _model(row, *tables)
         row[0].set_title(model, loc="left")
-    for axes, name in zip(panels[0], "abcd", strict=True):
+    for axes, name in zip(panels[0], "abcde", strict=True):
         letter(axes, name, 6)
     return figure
 
 
-def _model(figure: Figure, row, moved: pd.DataFrame, across: pd.DataFrame) -> None:
-    """Draw one model's four panels."""
+def _model(row, moved: pd.DataFrame, across: pd.DataFrame, between: pd.DataFrame) -> None:
+    """Draw one model's five panels."""
     layers = list(dict.fromkeys(moved["layer"]))
     looks = [
         {"color": (*CATEGORIES, CNNF, INK)[n % 7], "marker": MARKERS[n % len(MARKERS)], "markersize": 2.5}
@@ -62,26 +67,34 @@ def _model(figure: Figure, row, moved: pd.DataFrame, across: pd.DataFrame) -> No
         row[2].plot([part["mean"]], [y], **look)
     row[2].set_yticks(range(len(layers)), layers)
     row[2].set(xlabel="mean step of movement", ylim=(len(layers) - 0.5, -0.5))
-    square = across.pivot(index="trained", columns="tested", values="accuracy")
-    image = row[3].imshow(square, cmap="Blues", origin="upper")
-    row[3].set(xlabel="tested at step", ylabel="trained at step", title=across["layer"].iloc[0])
-    for trained, values in square.iterrows():
-        for tested, value in values.items():
-            dark = value > (square.to_numpy().min() + square.to_numpy().max()) / 2
-            text = f"{100 * value:.0f}"
-            row[3].text(tested, trained, text, ha="center", va="center", fontsize=5, color="white" if dark else INK)
-    figure.colorbar(image, ax=row[3], label="accuracy", shrink=0.7)
+    _square(row[3], across.pivot(index="trained", columns="tested", values="accuracy"), 100)
+    row[3].set(xlabel="tested at step", ylabel="trained at step", title=f"accuracy (%), {across['layer'].iloc[0]}")
+    here = between[between["layer"] == across["layer"].iloc[0]]
+    _square(row[4], here.pivot(index="step", columns="other_step", values="dissimilarity"), 100)
+    row[4].set(xlabel="step", ylabel="step", title="dissimilarity × 100")
+
+
+def _square(axes: Axes, square: pd.DataFrame, scale: float) -> None:
+    """Draw a matrix of steps with its numbers."""
+    axes.imshow(square, cmap="Blues", origin="upper")
+    axes.set_xticks(range(len(square)), square.columns)
+    axes.set_yticks(range(len(square)), square.index)
+    middle = (square.to_numpy().min() + square.to_numpy().max()) / 2
+    for (down, across), value in np.ndenumerate(square.to_numpy()):
+        ink = "white" if value > middle else INK
+        axes.text(across, down, f"{scale * value:.0f}", ha="center", va="center", fontsize=5, color=ink)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure; its table holds the measures of layers."""
     options = arguments(str(__doc__), "beginning of the names of the comparison's files", argv)
-    paths = find_tables(options.inputs, (".trajectories.csv", ".generalisation.csv"))
+    paths = find_tables(options.inputs, (".trajectories.csv", ".generalisation.csv", ".steps.csv"))
     tables = {path.name.split(".")[-2]: pd.read_csv(path) for path in paths}
     moved = check_columns(tables["trajectories"], MOVED, "trajectories")
     across = check_columns(tables["generalisation"], ACROSS, "generalisation")
+    between = check_columns(tables["steps"], BETWEEN, "steps")
     with styled():
-        save(draw(moved, across), options.out, moved, CAPTION)
+        save(draw(moved, across, between), options.out, moved, CAPTION)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 
 from analysis.suite_summary import COLUMNS, TESTED, write
 from figures import composite as figure
+from figures.style import looks_of
 
 pytestmark = pytest.mark.filterwarnings("error")
 NAN = float("nan")
@@ -67,6 +68,7 @@ def test_a_table_that_lacks_a_column_is_named(tmp_path):
 
 
 def test_models_have_looks_of_their_own():
-    looks = figure.look_of(["cnnf-x", "cnn-x", "cnnf-y", "other", "cnnf-z"])
-    assert len(set(looks.values())) == 5
-    assert np.unique([marker for _, marker in looks.values()]).size == 5
+    looks = looks_of(["cnnf-x", "cnn-x", "cnnf-y", "other", "cnnf-z", "cnnf-x"])
+    assert list(looks) == ["cnnf-x", "cnn-x", "cnnf-y", "other", "cnnf-z"]
+    assert looks["cnnf-x"].name == "CNN-F"
+    assert np.unique([look.marker for look in looks.values()]).size == 5
