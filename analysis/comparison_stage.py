@@ -7,39 +7,27 @@ handwritten digits, under another name.
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from analysis.bounds import READOUTS
 from analysis.decoded_study import DecodedStudy, decode_models, load_tang2018
 from analysis.human_times import simulate_trials
 from analysis.masking import constant_fit, fit_clock, masking_curve, truncated_accuracy
 from analysis.model_comparison import compare_models, score_trials
+from analysis.recognition_time import STUDY_FILES
+from analysis.timing_stage import run_timing_stage
 from analysis.trajectories import layer_table, steps_table, temporal_generalisation
 from benchmarks.readout import object_folds
 from neurocnnf.clock import StepClock
-from neurocnnf.stages import write_atomically
 
-TABLES = (
-    "comparison",
-    "bounds",
-    "exclusions",
-    "cleaning",
-    "masking",
-    "clocks",
-    "trajectories",
-    "generalisation",
-    "steps",
-)
+TABLES = ("comparison", "bounds", "exclusions", "cleaning", "layers", "masking", "clocks")
+TABLES += ("trajectories", "generalisation", "steps")
 RT_RANGES_S = ((0.2, 2.5), (0.1, 5.0), (0.3, 1.5))
 """Reaction times kept: as elsewhere, nearly all, and few; the effect of the rule is shown for two readouts."""
-SHOWN_FOR_TRAJECTORIES = 120
+SHOWN_FOR_TRAJECTORIES, QUICK_STIMULI = 120, 400
 
 
 def cleaning_table(study: DecodedStudy, control: str, settings: dict) -> pd.DataFrame:
@@ -55,7 +43,7 @@ def cleaning_table(study: DecodedStudy, control: str, settings: dict) -> pd.Data
     return pd.concat(parts, ignore_index=True)
 
 
-def masking_tables(study: DecodedStudy, simulated: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
+def masking_tables(study: DecodedStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit clocks to masked, unmasked and both kinds of trials; give the curves with fits, and the range of clocks.
 
     Returns
@@ -64,7 +52,7 @@ def masking_tables(study: DecodedStudy, simulated: bool = False) -> tuple[pd.Dat
         model, condition, fit ("masked" alone, "unmasked" alone, "one clock"), duration_ms, human with low and high
         (binomial, dispersion taken into account), fitted; and of the fit: onset_ms, ms_per_step with _low, _high,
         scale, log_likelihood, saturated, aic, aic_constant (duration does not matter), misfit_p, dispersion, n_used,
-        n_total, simulated.
+        n_total.
     clocks
         model, fit, onset_ms, ms_per_step, log_likelihood, scale of every clock looked at.
     """
@@ -96,7 +84,7 @@ def masking_tables(study: DecodedStudy, simulated: bool = False) -> tuple[pd.Dat
     curves, clocks = pd.concat(rows, ignore_index=True), pd.concat(clocks, ignore_index=True)
     constant = {name: 2 - 2 * constant_fit(curve) for name, curve in both.items()}
     curves["aic_constant"] = curves["condition"].map(constant).where(curves["fit"] != "one clock")
-    return curves.assign(simulated=simulated), clocks.assign(simulated=simulated)
+    return curves, clocks
 
 
 def _curve(curve, fit, accuracy, chance: float) -> pd.DataFrame:
@@ -139,29 +127,41 @@ def bounds_table(scored) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "readout", "fold", "half", "bound"]).dropna(subset="bound")
 
 
-def make_tables(models: Sequence, data, n_steps: int, seed: int, simulated: bool, quick: bool, progress=None):
-    """Make all of `TABLES`, and the provenance; `data`: trials, whole objects, occluded stimuli."""
-    trials, objects, occluded = data
-    study = decode_models(models, trials, objects, occluded, n_steps, seed, progress)
+def comparison(models: Sequence, source, n_steps: int, seed: int, *, quick: bool = False) -> dict[str, pd.DataFrame]:
+    """Make all of `TABLES`.
+
+    Parameters
+    ----------
+    models
+        Of which the last is the feedforward control.
+    source
+        ``source(seed)`` returns trials, whole objects, occluded stimuli.
+    n_steps
+        Feedback passes of recurrent models.
+    seed
+        Of everything drawn at random.
+    quick
+        Few resamples, and nobody is predicted from others: a check, not a result.
+    """
+    trials, objects, occluded = source(seed=seed)
+    study = decode_models(models, trials, objects, occluded, n_steps, seed)
     control = models[-1].name
     few = {"n_resamples": 100, "n_permutations": 99} if quick else {"n_resamples": 2000, "n_permutations": 2000}
-    settings = {**few, "seed": seed, "simulated": simulated}
+    settings = {**few, "seed": seed}
     scored = score_trials(study, seed=seed)
     tables = {
         "comparison": compare_models(scored, control, held_out=not quick, **settings),
         "bounds": bounds_table(scored),
         "exclusions": scored.exclusions,
         "cleaning": cleaning_table(study, control, settings),
+        "layers": pd.DataFrame([{"model": model.name, **study.provenance[model.name]} for model in models]),
     }
-    tables["masking"], tables["clocks"] = masking_tables(study, simulated)
+    tables["masking"], tables["clocks"] = masking_tables(study)
     moved = trajectory_tables(models, study, objects, occluded, n_steps, seed)
-    tables |= dict(zip(("trajectories", "generalisation", "steps"), moved, strict=True))
-    flagged = {name: table.assign(simulated=simulated) for name, table in tables.items()}
-    note = {"simulated": simulated, "quick": quick, "control": control, "readouts": list(READOUTS), **settings}
-    return flagged, {**note, **study.provenance}
+    return tables | dict(zip(("trajectories", "generalisation", "steps"), moved, strict=True))
 
 
-def simulated_data(seed: int = 0):
+def simulated_data(seed: int = 0, **_):
     """Trials of simulated observers, with a mask in half of them, of occluded handwritten digits.
 
     Unmasked, their times are unrelated to any model's; masked, they know more after longer durations.
@@ -181,35 +181,14 @@ def simulated_data(seed: int = 0):
     return trials.join(extra, on="stimulus_id"), objects, occluded
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write ``<out>.<table>.csv`` for each of `TABLES`, and ``<out>.json``; print the path last."""
-    from neurocnnf import load_model
-    from neurocnnf.datastore import DataMissing, DataStore
+def real_data(store, quick: bool = False, **_):
+    """Trials, whole objects and occluded stimuli of Tang et al. (2018); few of these where `quick`."""
+    return load_tang2018(store, QUICK_STIMULI if quick else None)
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="+", help="names or paths; the last is the feedforward control")
-    parser.add_argument("--out", type=Path, required=True, metavar="STEM")
-    parser.add_argument("--n-steps", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="few stimuli and resamples: a check, not a result")
-    parser.add_argument("--simulate-missing", action="store_true")
-    options = parser.parse_args(argv)
-    stem, simulated, names = options.out, False, options.models
-    try:
-        data = load_tang2018(DataStore(), 400 if options.quick else None)
-    except DataMissing as missing:
-        if not options.simulate_missing:
-            raise
-        print(f"missing: {missing}; simulated instead", flush=True)
-        names = [f"{kind}-digits" for kind in dict.fromkeys(Path(name).stem.split("-")[0] for name in names)]
-        data, simulated, stem = simulated_data(options.seed), True, stem.with_name("simulated")
-    models = [load_model(name) for name in names]
-    tables, note = make_tables(models, data, options.n_steps, options.seed, simulated, options.quick)
-    for name, table in tables.items():
-        path = stem.with_name(f"{stem.name}.{name}.csv")
-        write_atomically(path, table.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode())
-    write_atomically(stem.with_name(f"{stem.name}.json"), (json.dumps(note, indent=1, sort_keys=True) + "\n").encode())
-    print(stem)
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write ``<out>.<table>.csv`` for each of `TABLES`, and ``<out>.json``, unless up to date; print the path last."""
+    print(run_timing_stage(__doc__ or "", argv, STUDY_FILES, real_data, simulated_data, comparison))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,6 @@ def compare_models(
     n_permutations: int = 2000,
     seed: int = 0,
     held_out: bool = True,
-    simulated: bool = False,
 ) -> pd.DataFrame:
     """Make the table: a row for each model, readout, and set of what is held constant.
 
@@ -110,8 +109,6 @@ def compare_models(
         Of intervals and p values.
     held_out
         Whether to predict each subject from all others (the slowest part).
-    simulated
-        Carried into the table.
 
     Returns
     -------
@@ -121,7 +118,7 @@ def compare_models(
         _high (trials, censored); beta with _low, _high (log RT per standard deviation of model time, mixed model),
         lr, df, lr_p, lr_p_holm, delta_aic (positive: model time helps), marginal_r2, conditional_r2, marginal_r2_null,
         held_out_gain with _low, _high (share of squared error of unseen subjects saved; subjects drawn anew),
-        n_subjects_better, n_reached, n_used, n_total (trials), n_objects, simulated.
+        n_subjects_better, n_reached, n_used, n_total (trials), n_objects.
     """
     study = _Objects(scored.kept, n_resamples, seed)
     rows = []
@@ -134,7 +131,7 @@ def compare_models(
                 rows[-1] |= study.correlations(times, covariates, n_permutations)
                 rows[-1] |= mixed_effect(scored.kept, times, covariates, base_errors if held_out else None)
                 rows[-1] |= {"n_reached": int(times.reached.sum()), "n_used": len(scored.kept)}
-    table = pd.DataFrame(rows).assign(n_total=scored.n_total, simulated=simulated)
+    table = pd.DataFrame(rows).assign(n_total=scored.n_total)
     for name in ("p", "lr_p"):
         table[f"{name}_holm"] = table.groupby("given")[name].transform(holm)
     return table

@@ -123,7 +123,7 @@ def coverage(intervals: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure coverage, write ``<out>_coverage.csv``, and print it."""
+    """Measure coverage, write ``<out>.coverage.csv``, and print it."""
     parser = argparse.ArgumentParser(description="Measure the coverage of intervals on simulated recordings.")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     parser.add_argument("--n", type=int, default=N_SIMULATIONS, help="simulations (default: %(default)s)")

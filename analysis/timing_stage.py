@@ -1,8 +1,9 @@
-"""The stage that both figures of timing are made from: models and a study in, tables and a note out."""
+"""A stage of timing: models and a study in, tables and a note out."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,17 +13,18 @@ import pandas as pd
 
 from neurocnnf import stages
 from neurocnnf.datastore import DataMissing, DataStore
+from neurocnnf.stage_inputs import file_hashes, stage_inputs
 
 N_STEPS = 5
 DIGITS = {"cnnf": "cnnf-digits", "cnn": "cnn-digits"}
 
 
 def write_tables(out: Path, tables: Mapping[str, pd.DataFrame]) -> list[Path]:
-    """Write ``<out>_<name>.csv`` for each table."""
+    """Write ``<out>.<name>.csv`` for each table."""
     paths = []
     for name, table in tables.items():
         text = table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
-        paths.append(stages.write_atomically(out.with_name(f"{out.name}_{name}.csv"), text.encode()))
+        paths.append(stages.write_atomically(out.with_name(f"{out.name}.{name}.csv"), text.encode()))
     return paths
 
 
@@ -48,12 +50,12 @@ def run_timing_stage(
         ``source(store, …)``: the study.
     simulated_source
         What takes its place where the study is missing and ``--simulate-missing`` is given; the models are then
-        those of handwritten digits, and the name ends in "simulated".
+        those of handwritten digits, and the name is "simulated".
     compute
         ``compute(models, source, n_steps, seed, quick=…)`` returns the tables.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("models", nargs="+", help="names or paths of models, the first one recurrent")
+    parser.add_argument("models", nargs="+", help="names or paths; the first recurrent, the last the control")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending; printed last")
     parser.add_argument("--n-steps", type=int, default=N_STEPS, help="feedback passes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random (default: 0)")
@@ -80,19 +82,13 @@ def _write(names, out: Path, settings, source, compute, store, files) -> None:
     from neurocnnf import load_model
 
     models = [load_model(name) for name in names]
-    root = Path(__file__).resolve().parents[1]
-    inputs = {key: str(value) for key, value in settings.items()}
-    inputs |= stages.package_versions(("torch", "numpy", "scipy", "pandas"))
-    inputs["source"] = stages.source_hash([root / "neurocnnf", root / "benchmarks", root / "analysis"])
-    inputs |= {f"model:{model.name}": stages.weights_hash(model) for model in models}
-    if store is not None:
-        found = sorted({name for pattern in files for name in store.registered(pattern) if store.locate(name)})
-        inputs |= {f"data:{name}": store.sha256(name) for name in found}
+    data = {} if store is None else file_hashes(store, files)
+    inputs = stage_inputs(f"{compute.__module__} of {', '.join(names)}", data, settings, models)
 
     def write() -> list[Path]:
         tables = compute(models, source, **settings)
-        note = f'{{"simulated": {"true" if store is None else "false"}}}\n'
-        stages.write_atomically(stages.provenance_path(out), note.encode())
+        note = {"simulated": store is None, "models": [model.name for model in models], **settings}
+        stages.write_atomically(stages.provenance_path(out), json.dumps(note).encode())
         return write_tables(out, {name: table.assign(simulated=store is None) for name, table in tables.items()})
 
     stages.run_stage(out, inputs, write)

@@ -120,7 +120,7 @@ def _by_step(axes: Axes, fits: pd.DataFrame, column: str, looks: Mapping[str, Lo
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from the stage's tables."""
     options = arguments(CAPTION.split(".")[0], "stem of the tables of analysis.time_mapping", argv)
-    paths = find_tables(options.inputs, [f"_{name}.csv" for name in PARTS])
+    paths = find_tables(options.inputs, [f".{name}.csv" for name in PARTS])
     read = {name: pd.read_csv(path) for name, path in zip(PARTS, paths, strict=True)}
     tables = {name: check_columns(table, COLUMNS[name], f"{name} table") for name, table in read.items()}
     with styled():

@@ -181,7 +181,7 @@ def _measures(axes: Axes, scores: pd.DataFrame, looks: Mapping[str, Look]) -> No
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from the stage's tables."""
     options = arguments(CAPTION.split(".")[0], "stem of the tables of analysis.speed_accuracy", argv)
-    paths = find_tables(options.inputs, [f"_{name}.csv" for name in PARTS])
+    paths = find_tables(options.inputs, [f".{name}.csv" for name in PARTS])
     read = {name: pd.read_csv(path) for name, path in zip(PARTS, paths, strict=True)}
     tables = {name: check_columns(table, COLUMNS[name], f"{name} table") for name, table in read.items()}
     with styled():

@@ -87,7 +87,3 @@ def test_censored_times_have_a_column_of_their_own_and_their_number_does_not_mat
     assert mixed_effect(scored.kept, replace(times, reached=np.ones(900, bool)), given)["df"] == 1
     constant = mixed_effect(scored.kept, replace(times, step=np.zeros(900), reached=np.ones(900, bool)), given)
     assert np.isnan(constant["lr_p"])
-
-
-def test_simulated_recordings_say_so():
-    assert compare_models(make_scored(0.1), "control", simulated=True, held_out=False, **SETTINGS)["simulated"].all()

@@ -20,17 +20,17 @@ def stem(tmp_path_factory):
     """Run the stage where no study is to be had, with few stimuli."""
     folder, patch = tmp_path_factory.mktemp("stage"), pytest.MonkeyPatch()
 
-    def missing(*_):
+    def missing(**_):
         raise DataMissing("tang2018", "not at hand")
 
-    def few(seed):
+    def few(seed, **_):
         trials, objects, occluded = simulated_data(seed)
         keep = occluded.table["object_id"] % 5 < 3
         kept = objects.table["object_id"] % 5 < 3
         trials = trials[trials["object_id"] % 5 < 3].reset_index(drop=True)
         return trials, objects.subset(kept.to_numpy()), occluded.subset(keep.to_numpy())
 
-    patch.setattr(comparison_stage, "load_tang2018", missing)
+    patch.setattr(comparison_stage, "real_data", missing)
     patch.setattr(comparison_stage, "simulated_data", few)
     patch.setattr(comparison_stage, "RT_RANGES_S", ((0.2, 2.5),))
     names = ["cnnf-cifar-gray", "cnn-cifar-gray", "--out", str(folder / "tang2018"), "--n-steps", "2", "--quick"]
@@ -48,7 +48,7 @@ def test_the_stage_writes_every_table_and_says_simulated_in_each(stem):
         assert len(table)
         assert table["simulated"].all()
     note = json.loads(stem.with_name("simulated.json").read_text())
-    assert (note["simulated"], note["control"], note["cnnf-digits"]["n_steps"]) == (True, "cnn-digits", 2)
+    assert (note["simulated"], note["models"], note["n_steps"]) == (True, ["cnnf-digits", "cnn-digits"], 2)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

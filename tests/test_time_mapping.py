@@ -76,13 +76,13 @@ def test_the_stage_writes_tables_and_says_whether_they_are_simulated(tmp_path, c
     out = tmp_path / "study"
     arguments = ["cnnf-digits", "cnn-digits", "--out", str(out)]
     assert run_timing_stage("test", arguments, (), lambda **_: 1.0, lambda **_: 2.0, tables) == out
-    assert not pd.read_csv(tmp_path / "study_numbers.csv")["simulated"].any()
+    assert not pd.read_csv(tmp_path / "study.numbers.csv")["simulated"].any()
     assert json.loads((tmp_path / "study.json").read_text())["simulated"] is False
     arguments[-1] = str(tmp_path / "other")
     with pytest.raises(DataMissing, match="some/file"):
         run_timing_stage("test", arguments, (), missing, lambda **_: 2.0, tables)
     found = run_timing_stage("test", [*arguments, "--simulate-missing"], (), missing, lambda **_: 2.0, tables)
     assert found == tmp_path / "simulated"
-    assert pd.read_csv(tmp_path / "simulated_numbers.csv")["simulated"].all()
+    assert pd.read_csv(tmp_path / "simulated.numbers.csv")["simulated"].all()
     assert json.loads((tmp_path / "simulated.json").read_text())["simulated"] is True
     assert "simulated recordings" in capsys.readouterr().err

@@ -30,7 +30,7 @@ def recorded(models):
 
 def write(tables, stem):
     for name, table in tables.items():
-        table.assign(simulated=True).to_csv(stem.with_name(f"{stem.name}_{name}.csv"), index=False)
+        table.assign(simulated=True).to_csv(stem.with_name(f"{stem.name}.{name}.csv"), index=False)
 
 
 def test_the_clock_of_simulated_observers_is_found_by_the_model_they_follow(observed):
