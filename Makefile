@@ -53,7 +53,7 @@ TIMES      := $(BUILD)/times/.$(MODEL).$(STUDY)
 SUITES     := $(foreach m,$(SUITE),$(BUILD)/suite/.$(m))
 RANKED     := $(foreach m,$(MODEL) $(CONTROL),$(foreach b,$(RECOGNITION),$(BUILD)/scores/.$(m).$(b)))
 NETWORKS   := $(BUILD)/networks/.maniquet2025
-RT_BINS    := $(BUILD)/rt_bins/.$(MODEL)
+CONDITIONS := $(BUILD)/condition_times/.maniquet2025
 TRADE_OFF  := $(BUILD)/speed_accuracy/.kumbhar2021
 LATENCY    := $(BUILD)/it_latency/.zhang2011
 COMPARED   := $(BUILD)/comparison/.tang2018
@@ -62,7 +62,7 @@ EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
 CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
 FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times,$(BUILD)/figures/$(f).png)
 # What `make paper` adds: the suite, and what is drawn from single studies. RT bins have no simulated stand-in.
-PAPER      := $(foreach f,composite published_networks speed_accuracy it_latency \
+PAPER      := $(foreach f,times_by_study composite published_networks speed_accuracy it_latency \
               time_readouts masking trajectories,$(BUILD)/figures/$(f).png)
 PAPER      += $(if $(NEUROCNNF_DATA),$(RT_BINS))
 
@@ -157,8 +157,8 @@ $(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES)
 # The suite finds these scores made: two processes at once would write the same files.
 $(SUITES): | $(SCORES) $(RANKED)
 
-$(RT_BINS): $(TIMING) $(DATA) $(READY)
-	$(call keep,$(PY) -m analysis.rt_bins $(MODEL) --out $(@D)/$(MODEL))
+$(CONDITIONS): $(TIMING) $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.condition_times $(SUITE) --out $(@D)/maniquet2025 --simulate-missing $(QUICK))
 
 $(NETWORKS): $(RANKED) $(TIMING) $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.published_networks $$(cat $(RANKED) | sort -u) --out $(@D)/maniquet2025)
@@ -202,8 +202,17 @@ $(BUILD)/figures/published_networks.png: $(DRAWING) $(NETWORKS)
 $(BUILD)/figures/speed_accuracy.png: $(DRAWING) $(TRADE_OFF)
 	$(call draw,$$(cat $(TRADE_OFF)))
 
+$(BUILD)/figures/condition_times.png: $(DRAWING) $(CONDITIONS)
+	$(call draw,$$(cat $(CONDITIONS)))
+
 $(BUILD)/figures/it_latency.png: $(DRAWING) $(LATENCY)
 	$(call draw,$$(cat $(LATENCY)))
+
+$(BUILD)/times_by_study.csv: analysis/times_by_study.py $(BUILD)/suite/suite.csv $(COMPARED)
+	@$(PY) -m analysis.times_by_study --suite $(BUILD)/suite/suite.csv --comparison $$(cat $(COMPARED)) --control $(CONTROL) --out $(basename $@) > /dev/null
+
+$(BUILD)/figures/times_by_study.png: $(DRAWING) $(BUILD)/times_by_study.csv
+	$(call draw,$(BUILD)/times_by_study.csv)
 
 $(foreach f,time_readouts masking trajectories,$(BUILD)/figures/$(f).png): $(DRAWING) $(COMPARED)
 	$(call draw,$$(cat $(COMPARED)))

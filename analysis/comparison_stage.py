@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -186,10 +187,10 @@ def real_data(store, quick: bool = False, **_):
     return load_tang2018(store, QUICK_STIMULI if quick else None)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write ``<out>.<table>.csv`` for each of `TABLES`, and ``<out>.json``, unless up to date; print the path last."""
-    print(run_timing_stage(__doc__ or "", argv, STUDY_FILES, real_data, simulated_data, comparison))
+def stage(argv: Sequence[str] | None = None) -> Path:
+    """Write ``<out>.<table>.csv`` for each of `TABLES`, and ``<out>.json``, unless up to date; return the stem."""
+    return run_timing_stage(__doc__ or "", argv, STUDY_FILES, real_data, simulated_data, comparison)
 
 
 if __name__ == "__main__":
-    main()
+    print(stage())

@@ -5,16 +5,12 @@ steps run in people's time, the likeness of its profile at a step with theirs in
 early steps like fast answers, late steps like slow ones. A step that is more like all fifths alike, or a fifth that all
 steps are more like, says nothing about time and does not count.
 
-Run ``python -m analysis.rt_bins MODEL --out STEM``. Source of the fifths: Maniquet et al. (2025).
+Source of the fifths: Maniquet et al. (2025). `analysis.condition_times` runs it.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,7 +21,6 @@ from benchmarks.clean_readout import Answers
 from benchmarks.observers import error_ceiling
 from benchmarks.profiles import correlate
 from benchmarks.recognition_measures import draw_pictures, profiles
-from neurocnnf.stages import write_atomically
 
 STATISTIC = "change of likeness (Pearson r / ceiling) per step and fifth of reaction time"
 
@@ -118,37 +113,3 @@ def rt_bins(answers: Answers, humans, seed: int = 0, n_resamples: int = N_RESAMP
     statistic = float(together(likeness))
     low, high = interval(recentred(together(samples), statistic))
     return RtBins(statistic, low, high, pd.DataFrame(rows), answers.layer)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write the table and the statistic of a model, and print the path of the result last."""
-    from benchmarks.inputs import default_each_layer
-    from benchmarks.recognition_by_condition import answer_study
-    from benchmarks.recordings import maniquet2025
-    from benchmarks.score import used_steps
-    from neurocnnf import load_model
-    from neurocnnf.datastore import DataStore
-
-    parser = argparse.ArgumentParser(description=str(__doc__))
-    parser.add_argument("model", help="name or path of a model")
-    parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending; printed last")
-    parser.add_argument("--n-steps", type=int, default=5, help="feedback passes (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of folds and resamples (default: 0)")
-    options = parser.parse_args(argv)
-    model, study = load_model(options.model), maniquet2025.load(DataStore())
-    steps = used_steps(model, options.n_steps)
-    found = rt_bins(
-        answer_study(model, study, steps, default_each_layer(), seed=options.seed), study.humans, options.seed
-    )
-    table = found.table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
-    write_atomically(options.out.with_name(f"{options.out.name}.csv"), table.encode())
-    numbers = [value if np.isfinite(value) else None for value in (found.statistic, found.low, found.high)]
-    summary = {"model": model.name, "what": STATISTIC, "statistic": numbers[0], "interval": numbers[1:]}
-    summary |= {"layer": found.layer, "n_steps": steps, "seed": options.seed}
-    text = json.dumps(summary, indent=1, sort_keys=True, allow_nan=False) + "\n"
-    write_atomically(options.out.with_name(f"{options.out.name}.json"), text.encode())
-    print(options.out)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,6 +8,7 @@ observers that they were not fitted to.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -187,14 +188,14 @@ def speed_accuracy(models, source, n_steps: int, seed: int, *, quick: bool = Fal
     return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write what figures.speed_accuracy draws, unless it is up to date."""
+def stage(argv: Sequence[str] | None = None) -> Path:
+    """Write what figures.speed_accuracy draws, unless it is up to date, and return the stem."""
     from benchmarks import timing_sources as sources
 
     what = "Compute what figures.speed_accuracy draws."
     here = (sources.KUMBHAR, sources.kumbhar_observers, sources.digits_observers)
-    print(run_timing_stage(what, argv, *here, speed_accuracy))
+    return run_timing_stage(what, argv, *here, speed_accuracy)
 
 
 if __name__ == "__main__":
-    main()
+    print(stage())

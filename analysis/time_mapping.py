@@ -8,6 +8,7 @@ window, in recording and fit alike (`benchmarks.clock_fit` averages the model ov
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -166,13 +167,13 @@ def _baseline(times_ms, curves):
     return before
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write what figures.it_latency draws, unless it is up to date."""
+def stage(argv: Sequence[str] | None = None) -> Path:
+    """Write what figures.it_latency draws, unless it is up to date, and return the stem."""
     from benchmarks import timing_sources as sources
 
     what = "Compute what figures.it_latency draws."
-    print(run_timing_stage(what, argv, sources.ZHANG, sources.zhang_neurons, sources.digits_neurons, time_mapping))
+    return run_timing_stage(what, argv, sources.ZHANG, sources.zhang_neurons, sources.digits_neurons, time_mapping)
 
 
 if __name__ == "__main__":
-    main()
+    print(stage())

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,11 @@ SIMULATED = (
     "the folder that holds it, or connect to a network, and run again."
 )
 QUICK_IMAGES, QUICK_ATTACKED = 100, 20
+TIME_STAGES = {  # module, and the table that is shown
+    "maniquet2025": ("analysis.condition_times", "statistics"),
+    "kumbhar2021": ("analysis.speed_accuracy", "comparison"),
+    "zhang2011": ("analysis.time_mapping", "fits"),
+}
 OFFICIAL = "brainscore:"
 
 Model = Annotated[str, typer.Argument(help="Name of a model (see: neurocnnf list), or a checkpoint's path.")]
@@ -290,7 +296,7 @@ def _score_official(model: str, benchmark: str, n_steps: int, out: Path) -> None
 @app.command("recognition-times")
 def recognition_times(
     model: Model,
-    study: Annotated[str, typer.Argument(help="A study with reaction times: tang2018.")],
+    study: Annotated[str, typer.Argument(help="tang2018, maniquet2025, kumbhar2021 or zhang2011.")],
     control: Annotated[str | None, typer.Option(help="Feedforward control (default: cnn-*).")] = None,
     n_steps: Steps = 5,
     seed: Seed = 0,
@@ -298,13 +304,22 @@ def recognition_times(
     simulate: Simulate = False,
     quick: Quick = False,
 ):
-    """Compare the steps a model needs with the times people need; prints the path of the results last."""
+    """Compare the steps a model needs with the time people, or neurons, need; prints the path of the results last."""
     from analysis import recognition_time as times
     from neurocnnf import load_model
     from neurocnnf.datastore import DataStore
 
+    if study in TIME_STAGES:
+        module, table = TIME_STAGES[study]
+        flags = ["--quick"] * quick + ["--simulate-missing"] * simulate
+        place = str(_place(out, quick, "times", model, f".{study}"))
+        asked = [model, control or _control(model), "--out", place, "--n-steps", str(n_steps), "--seed", str(seed)]
+        found = import_module(module).stage([*asked, *flags])
+        show_csv(f"{model} and its control on {study}", found.with_name(f"{found.name}.{table}.csv"))
+        return typer.echo(found)
     if study != "tang2018":
-        raise ValueError(f"Study: expected tang2018, got {study!r}. Choose tang2018.")
+        known = ", ".join(("tang2018", *TIME_STAGES))
+        raise ValueError(f"Study: expected one of {known}, got {study!r}. Choose one of them.")
     settings = {"n_resamples": 200, "n_permutations": 100} if quick else {}
     store = DataStore()
 

@@ -332,6 +332,22 @@ def test_recognition_times_choose_the_control_of_the_same_data(parts):
     assert parts.calls == [("times", "cnnf-cifar-gray", "cnn-cifar-gray", False, 5, {})]
 
 
+def test_recognition_times_of_other_studies_run_the_stage_that_makes_their_figure(monkeypatch, tmp_path):
+    asked = []
+
+    def stage(argv):
+        asked.append(argv)
+        pd.DataFrame({"target": ["a"], "raw": [0.5]}).to_csv(tmp_path / "found.statistics.csv", index=False)
+        return tmp_path / "found"
+
+    monkeypatch.setattr("analysis.condition_times.stage", stage)
+    result = run("recognition-times", "cnnf-mnist", "maniquet2025", "--quick", "--seed", "3")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == str(tmp_path / "found")
+    out = "build/quick/times/cnnf-mnist.maniquet2025"
+    assert asked == [["cnnf-mnist", "cnn-mnist", "--out", out, "--n-steps", "5", "--seed", "3", "--quick"]]
+
+
 def test_recognition_times_are_simulated_with_digits_where_the_study_is_missing(parts):
     parts.missing.add("tang2018")
     assert "tang2018: not here" in error_line(run("recognition-times", "cnnf-mnist", "tang2018"))
@@ -343,7 +359,8 @@ def test_recognition_times_are_simulated_with_digits_where_the_study_is_missing(
 
 
 def test_an_unknown_study_is_one_clear_line(parts):
-    assert "expected tang2018, got 'other'" in error_line(run("recognition-times", "cnnf-mnist", "other"))
+    line = error_line(run("recognition-times", "cnnf-mnist", "other"))
+    assert "expected one of tang2018, maniquet2025, kumbhar2021, zhang2011, got 'other'" in line
 
 
 def test_an_error_of_several_lines_becomes_one(parts):

@@ -35,8 +35,8 @@ def stem(tmp_path_factory):
     patch.setattr(comparison_stage, "RT_RANGES_S", ((0.2, 2.5),))
     names = ["cnnf-cifar-gray", "cnn-cifar-gray", "--out", str(folder / "tang2018"), "--n-steps", "2", "--quick"]
     with pytest.raises(DataMissing):
-        comparison_stage.main(names)
-    comparison_stage.main([*names, "--simulate-missing"])
+        comparison_stage.stage(names)
+    comparison_stage.stage([*names, "--simulate-missing"])
     patch.undo()
     return folder / "simulated"
 

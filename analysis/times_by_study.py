@@ -1,0 +1,158 @@
+"""Every model × every study of time in one table: effect, interval, ceiling, corrected p, ΔAIC.
+
+One measure per study and question, laid down here before anything is seen. From the suite: scores of the benchmarks of
+time, each tested against the control on the same resamples. From the comparison with Tang et al. (2018): the partial
+correlation of human reaction time with the solution step (of a feedforward model: with its uncertainty), given
+confidences, occlusion and category; and the share of the deviance of accuracy behind a mask, by duration, that the
+truncated model explains. A study whose data are not here has its row, too.
+
+Run ``python -m analysis.times_by_study --suite build/suite/suite.csv --comparison build/comparison/tang2018
+--control cnn-x --out build/times_by_study``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.model_comparison import GIVEN, holm
+from analysis.suite_summary import as_latex, as_markdown
+from benchmarks.run_suite import SCORED
+from neurocnnf.stages import write_atomically
+
+MEASURES = {
+    "maniquet2025.rt": ("Maniquet 2025", "reaction time by condition, r"),
+    "maniquet2025.masking": ("Maniquet 2025", "shift from masked to unmasked people"),
+    "kumbhar2021.sat": ("Kumbhar 2021", "accuracy by deadline, people's error / error"),
+    "zhang2011.IT-decoding": ("Zhang 2011", "decodability from IT by time, R²"),
+    "geirhos.rt-by-condition": ("Geirhos 2021", "reaction time by condition"),
+    "cifar10h.rt-by-image": ("CIFAR-10H", "reaction time by image"),
+    "kar2019.ost": ("Kar 2019", "object solution time"),
+}
+TANG, PARTIAL, DEVIANCE = "Tang 2018", "reaction time by object, partial ρ", "accuracy behind a mask, share of deviance"
+READOUTS = ("solution", "feedforward")
+"""Of recurrent models, and of the others."""
+COLUMNS = ("study", "measure", "model", "state", "effect", "low", "high", "ceiling", "against")
+COLUMNS += ("p", "p_holm", "delta_aic", "n_used", "n_total", "simulated")
+ENDINGS = (".csv", ".md", ".tex")
+
+
+def from_suite(suite: pd.DataFrame) -> pd.DataFrame:
+    """Take the benchmarks of time from a suite's table (`analysis.suite_summary.tabulate`).
+
+    The effect is the score over its ceiling; where there is no ceiling, the raw one.
+    """
+    rows = []
+    for benchmark, (study, measure) in MEASURES.items():
+        for one in suite[suite["benchmark"] == benchmark].to_dict("records"):
+            normalised = np.isfinite(one["value"])
+            names = ("value", "low", "high") if normalised else ("raw", "raw_low", "raw_high")
+            row = {"study": study, "measure": measure, "model": one["model"], "state": one["state"]}
+            row |= dict(zip(("effect", "low", "high"), (one[name] for name in names), strict=True))
+            row |= {"ceiling": 1.0 if normalised else np.nan, "against": one["control"], "p": one["p"]}
+            rows.append(row | {name: one[name] for name in ("n_used", "n_total", "simulated")})
+    return pd.DataFrame(rows)
+
+
+def from_trials(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Take the one readout of each model from a comparison over trials (`analysis.model_comparison.compare_models`)."""
+    rows = []
+    for model, part in comparison[comparison["given"] == GIVEN[1]].groupby("model", sort=False):
+        read = part.set_index("readout")
+        one = read.loc[READOUTS[0] if READOUTS[0] in read.index else READOUTS[1]]
+        names = {"effect": "partial", "low": "partial_low", "high": "partial_high", "ceiling": "partial_ceiling"}
+        row = {"study": TANG, "measure": PARTIAL, "model": model, "state": SCORED}
+        row |= {name: one[column] for name, column in names.items()}
+        rows.append(row | {name: one[name] for name in ("p", "delta_aic", "n_used", "n_total", "simulated")})
+    return pd.DataFrame(rows)
+
+
+def from_masking(masking: pd.DataFrame, control: str) -> pd.DataFrame:
+    """Take the share of deviance that each truncated model explains (`analysis.comparison_stage.masking_tables`).
+
+    ``delta_aic`` is that of the control less that of the model: above 0, the model's steps explain more.
+    """
+    fits = masking[masking["fit"] == "masked"].drop_duplicates("model").set_index("model")
+    constant = 1 - fits["aic_constant"] / 2  # one parameter
+    share = (fits["log_likelihood"] - constant) / (fits["saturated"] - constant)
+    table = pd.DataFrame({"effect": share, "n_used": fits["n_used"], "n_total": fits["n_total"]})
+    table = table.assign(study=TANG, measure=DEVIANCE, state=SCORED, ceiling=1.0, simulated=fits["simulated"])
+    if control in fits.index:
+        others = fits.index != control
+        table["delta_aic"] = (fits.loc[control, "aic"] - fits["aic"]).where(others)
+        table["against"] = np.where(others, control, None)
+    return table.rename_axis("model").reset_index()
+
+
+def tabulate(suite: pd.DataFrame, comparison: Mapping[str, pd.DataFrame], control: str) -> pd.DataFrame:
+    """Lay everything out.
+
+    Parameters
+    ----------
+    suite
+        Table of a suite.
+    comparison
+        Its tables "comparison" and "masking".
+    control
+        The feedforward control.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `COLUMNS`; ``p_holm`` over all tests of the table; NaN: missing.
+    """
+    parts = [from_trials(comparison["comparison"]), from_masking(comparison["masking"], control), from_suite(suite)]
+    table = pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
+    return table.assign(p_holm=holm(table["p"]))
+
+
+def as_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Write the table for readers: study, measure, model, effect [95 %], ceiling, p (Holm), ΔAIC, n; all str."""
+
+    def number(value: float) -> str:
+        return "" if pd.isna(value) else f"{value:.2f}".replace("-", "−")
+
+    rows = []
+    for row in table.to_dict("records"):
+        bounds = "" if pd.isna(row["low"]) else f" [{number(row['low'])}, {number(row['high'])}]"
+        effect = "missing" if pd.isna(row["effect"]) else number(row["effect"]) + bounds
+        scored = row["state"] == SCORED
+        rows.append(
+            {
+                "study": f"{row['study']}{' (simulated)' if row['simulated'] else ''}",
+                "measure": row["measure"],
+                "model": row["model"],
+                "effect": effect if scored else row["state"],
+                "ceiling": number(row["ceiling"]),
+                "p (Holm)": number(row["p_holm"]),
+                "ΔAIC": "" if pd.isna(row["delta_aic"]) else f"{row['delta_aic']:.1f}".replace("-", "−"),
+                "n": f"{int(row['n_used'])} / {int(row['n_total'])}" if scored else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read what the stages wrote, write the table, and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", type=Path, required=True, help="table of a suite (.csv)")
+    parser.add_argument("--comparison", type=Path, required=True, metavar="STEM", help="stem of a comparison's tables")
+    parser.add_argument("--control", required=True, help="the feedforward control")
+    parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
+    options = parser.parse_args(argv)
+    stem, out = options.comparison, options.out
+    comparison = {name: pd.read_csv(stem.with_name(f"{stem.name}.{name}.csv")) for name in ("comparison", "masking")}
+    table = tabulate(pd.read_csv(options.suite), comparison, options.control)
+    cells = as_cells(table)
+    parts = table.to_csv(index=False, lineterminator="\n", float_format="%.6g"), as_markdown(cells), as_latex(cells)
+    for ending, text in zip(ENDINGS, parts, strict=True):
+        write_atomically(out.with_name(out.name + ending), text.encode())
+    print(as_markdown(cells), end="")
+
+
+if __name__ == "__main__":
+    main()
