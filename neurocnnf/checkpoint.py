@@ -1,18 +1,27 @@
-"""Shipped and local checkpoints: half-precision weights beside a card that says how they came about."""
+"""Shipped and local checkpoints: weights in few bytes beside a card that says how they came about.
+
+Weights are kept in half precision, large matrices in 8 bits: each row as integers of -127 … 127 times a scale of its
+own, which moves a weight by at most half a 127th of the row's largest. What a card reports is measured on weights that
+were rounded so.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from neurocnnf.architectures import build_model
 from neurocnnf.stages import file_hash, write_atomically
 from neurocnnf.unrolled import UnrolledModel
 
 SHIPPED = Path(__file__).parent / "weights"
+LARGE, LEVELS, SCALE = 100_000, 127, ".scale"
+"""Number of weights from which on a matrix is large; integers on either side of 0; ending of the scales' names."""
 
 
 def list_models() -> list[str]:
@@ -48,13 +57,13 @@ def load_model(name: str | Path) -> UnrolledModel:
             )
     card = json.loads(card_path.read_text())
     model = build_model(card["architecture"], feedback_to=card["feedback_to"], feedback_rate=card["feedback_rate"])
-    model.load_state_dict({key: value.float() for key, value in load_file(path).items()})
+    model.load_state_dict(unpack(load_file(path)))
     model.name, model.card = path.stem, {**card, "sha256": file_hash(path)}
     return model.eval()
 
 
 def save_model(model: UnrolledModel, path: Path, card: dict) -> None:
-    """Write ``<path>.safetensors`` in half precision and its card ``<path>.json``.
+    """Write ``<path>.safetensors``, rounded as `round_to_kept` does, and its card ``<path>.json``.
 
     Parameters
     ----------
@@ -66,7 +75,7 @@ def save_model(model: UnrolledModel, path: Path, card: dict) -> None:
         What made the weights and how well they do; architecture and feedback are added.
     """
     path = path.with_name(path.name.removesuffix(".safetensors") + ".safetensors")
-    write_atomically(path, save({key: value.half().contiguous() for key, value in model.state_dict().items()}))
+    write_atomically(path, save(pack(model.state_dict())))
     architecture = {
         "architecture": model.card.get("architecture", model.name),  # a loaded model bears its checkpoint's name
         "feedback_to": model.feedback_to,
@@ -76,9 +85,37 @@ def save_model(model: UnrolledModel, path: Path, card: dict) -> None:
     write_atomically(path.with_suffix(".json"), (json.dumps({**architecture, **card}, indent=1) + "\n").encode())
 
 
-def round_to_half(model: UnrolledModel) -> UnrolledModel:
+def round_to_kept(model: UnrolledModel) -> UnrolledModel:
     """Round the weights, in place, to what a checkpoint keeps, so that what is measured is what is shipped."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(parameter.half().float())
+    model.load_state_dict(unpack(pack(model.state_dict())))
     return model
+
+
+def pack(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Turn weights into what a file keeps: half precision; large matrices int8, and ``<name>.scale`` (row, 1)."""
+    packed = {}
+    for name, value in state.items():
+        if value.ndim == 2 and value.numel() >= LARGE:
+            largest = value.float().abs().amax(dim=1, keepdim=True) / LEVELS
+            # Rounded up: no weight is beyond ±127, and what was rounded once is not moved by rounding it again.
+            scale = largest.half()
+            scale = torch.where(scale.float() < largest, _next_half(scale), scale)
+            integers = (value.float() / scale.float().clamp(min=torch.finfo(torch.half).smallest_normal)).round()
+            packed[name], packed[name + SCALE] = integers.to(torch.int8).contiguous(), scale
+        else:
+            packed[name] = value.half().contiguous()
+    return packed
+
+
+def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Turn what `pack` made into float32 weights."""
+    return {
+        name: value.float() * packed[name + SCALE].float() if name + SCALE in packed else value.float()
+        for name, value in packed.items()
+        if not name.endswith(SCALE)
+    }
+
+
+def _next_half(x: Tensor) -> Tensor:
+    """Return the next larger number in half precision, of numbers that are 0 or more."""
+    return (x.view(torch.int16) + 1).view(torch.half)

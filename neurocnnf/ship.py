@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch.utils.flop_counter import FlopCounterMode
 
 from neurocnnf.architectures import build_model
-from neurocnnf.checkpoint import SHIPPED, round_to_half, save_model
+from neurocnnf.checkpoint import SHIPPED, pack, round_to_kept, save_model, unpack
 from neurocnnf.evaluate import evaluate_on
 from neurocnnf.images import training_set_provenance
 from neurocnnf.progress import Progress
@@ -60,7 +60,7 @@ def ship(
     finished = [finish_run(recipe_name, run, compiled=compiled, progress=progress) for run in runs]
     tables = [pd.read_csv(run / "accuracy.csv").assign(seed=seed) for seed, run in enumerate(runs)]
     model = build_model(recipe.model)
-    model.load_state_dict({key: value.float() for key, value in load_file(runs[0] / WEIGHTS).items()})
+    model.load_state_dict(unpack(load_file(runs[0] / WEIGHTS)))
     path = folder / f"{recipe_name}.safetensors"
     save_model(model, path, _card(recipe_name, recipe, model, finished, pd.concat(tables)))
     return path
@@ -71,7 +71,7 @@ def finish_run(
 ) -> dict:
     """Write a run's final weights and its accuracy by step beside its state; what `ship` needs of a run.
 
-    What is measured are the weights as they are shipped, rounded to half precision. A run that has been finished is
+    What is measured are the weights as they are shipped, rounded by `round_to_kept`. A run that has been finished is
     left as it is, unless its ``state.pt`` has changed since; that is no longer needed, so that runs can be brought from
     another machine without it.
 
@@ -99,17 +99,16 @@ def finish_run(
             )
         model = build_model(recipe.model)
         model.load_state_dict(state["model"])
-        model = round_to_half(model).eval().to(device)
+        model = round_to_kept(model).eval().to(device)
         model.name = recipe_name
         table = evaluate_on(model, recipe.data, CARD_STEPS, compiled=compiled, progress=progress)
         write_atomically(run / "accuracy.csv", table.to_csv(index=False, lineterminator="\n").encode())
-        half = {key: value.half().contiguous().cpu() for key, value in model.state_dict().items()}
-        write_atomically(run / WEIGHTS, save(half))
+        write_atomically(run / WEIGHTS, save(pack(model.cpu().state_dict())))
         summary = {
             "recipe": repr(recipe),
             "machine": state["machine"],
             "seconds": state["seconds"],
-            "weights": weights_hash(model.cpu()),
+            "weights": weights_hash(model),
             "state": file_hash(run / "state.pt"),
         }
         write_atomically(note, (json.dumps(summary, indent=1) + "\n").encode())

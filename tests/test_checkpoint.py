@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from neurocnnf import build_model, list_models, load_model
-from neurocnnf.checkpoint import SHIPPED, round_to_half, save_model
+from neurocnnf.checkpoint import SHIPPED, round_to_kept, save_model
 
 CARD = {"name": "mine", "data": "digits", "seeds": 1}
 
@@ -35,7 +35,7 @@ def test_weights_come_back_rounded_to_half_precision(model, saved):
 def test_what_was_rounded_before_comes_back_bit_for_bit_with_its_answers(model, tmp_path):
     images = torch.rand((3, 1, 16, 16), generator=torch.Generator().manual_seed(1)) * 2 - 1
     unrounded = model.unroll(images, 2).logits
-    assert round_to_half(model) is model
+    assert round_to_kept(model) is model
     save_model(model, tmp_path / "mine", CARD)
     loaded = load_model(tmp_path / "mine.safetensors")
     assert torch.equal(loaded.unroll(images, 2).logits, model.unroll(images, 2).logits)
@@ -44,11 +44,41 @@ def test_what_was_rounded_before_comes_back_bit_for_bit_with_its_answers(model, 
 
 def test_rounding_is_to_the_nearest_half_precision_number(model):
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    round_to_half(model)
+    round_to_kept(model)
     for name, weight in model.state_dict().items():
         # 11 significant bits: at most half a unit in the last place, or half the smallest subnormal.
         assert ((weight - before[name]).abs() <= before[name].abs() * 2**-11 + 2**-25).all()
         assert torch.equal(weight, weight.half().float())
+
+
+@pytest.fixture(scope="module")
+def large():
+    return build_model("cnnf-fashion", seed=1)
+
+
+def test_large_matrices_are_kept_in_eight_bits_and_their_weights_move_by_half_a_level_at_most(large, tmp_path):
+    save_model(large, tmp_path / "large", CARD)
+    kept, loaded = load_file(tmp_path / "large.safetensors"), load_model(tmp_path / "large.safetensors").state_dict()
+    assert {name for name, value in kept.items() if value.dtype == torch.int8} == {
+        "levels.fc1.linear.weight",
+        "levels.fc2.linear.weight",
+    }
+    for name, weight in large.state_dict().items():
+        if kept[name].dtype == torch.int8:
+            level = weight.abs().amax(dim=1, keepdim=True) / 127
+            assert ((loaded[name] - weight).abs() <= 0.501 * level).all()
+    assert (tmp_path / "large.safetensors").stat().st_size < 3.6e6
+
+
+def test_rounding_again_moves_nothing(large):
+    once = {name: value.clone() for name, value in round_to_kept(large).state_dict().items()}
+    assert all(torch.equal(value, once[name]) for name, value in round_to_kept(large).state_dict().items())
+
+
+def test_a_row_of_zeros_stays_zero(large):
+    with torch.no_grad():
+        large.get_parameter("levels.fc2.linear.weight")[3] = 0
+    assert not round_to_kept(large).get_parameter("levels.fc2.linear.weight")[3].any()
 
 
 def test_the_kind_of_model_comes_back(saved):
