@@ -99,9 +99,10 @@ lint: $(READY)  ## Check style (ruff) and types (mypy)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 
-bench: $(READY)  ## Measure speed and memory beside a plain transcription of the equations, and solvers beside peers
+bench: $(READY)  ## Measure speed and memory beside a plain transcription of the equations, solvers beside peers, times
 	@$(PY) tests/speed/bench.py
 	@PYTHONPATH=. $(PY) tests/speed/bench_scoring.py
+	@PYTHONPATH=. $(PY) tests/speed/bench_times.py
 
 train: $(READY)  ## Train the models, three seeds each, into build/weights (hours; RECIPES=... SEEDS=... to choose)
 	@for recipe in $(RECIPES); do for seed in $(SEEDS); do \

@@ -120,7 +120,7 @@ def compare_models(
         held_out_gain with _low, _high (share of squared error of unseen subjects saved; subjects drawn anew),
         n_subjects_better, n_reached, n_used, n_total (trials), n_objects.
     """
-    study = _Objects(scored.kept, n_resamples, seed)
+    study = ObjectTimes(scored.kept, n_resamples, seed)
     rows = []
     for given in GIVEN:
         base_errors: dict = {}
@@ -202,7 +202,7 @@ def _independent(columns) -> NDArray[np.float64]:
     return np.column_stack(kept)
 
 
-class _Objects:
+class ObjectTimes:
     """Human times by object, and the resamples that all rows share."""
 
     def __init__(self, kept: pd.DataFrame, n_resamples: int, seed: int):
