@@ -28,14 +28,14 @@ from figures.style import (
     title,
 )
 
-CAPTION = """Model time against human time over manipulations. a: mean reaction time of people, and mean number of steps
-that pictures stay unsolved by the first model (never solved: censored at the last step), by condition; bars: 95 %
-intervals over people and over pictures; colour: experiment (other people). b: the same with the uncertainty of the
-first model's feedforward sweep. c: Pearson correlations over conditions, with 95 % intervals (pictures and people
-drawn anew); gray: ceiling, where people's reliability gives one. "Beyond error at step 0": with the error of the
-feedforward sweep held constant; "within experiments": with differences between experiments taken out. d: likeness of
-the first model's accuracy profile at a step to people's in a fifth of their reaction times (1 the fastest), over its
-ceiling; in the title, by how much likeness rises with step and fifth together, per step and fifth."""
+CAPTION = """Model time against human time over manipulations. a: mean reaction time of people, and mean number of
+steps that pictures stay unsolved by the first model (never solved: censored at the last step), by condition; bars:
+95 % intervals over people and over pictures; colour: experiment (other people). b: the same with the uncertainty of
+the first model's feedforward sweep. c: likeness of the first model's accuracy profile at a step to people's in a
+fifth of their reaction times (1 the fastest), over its ceiling; in the title, by how much likeness rises with step
+and fifth together, per step and fifth. d: Pearson correlations over conditions, with 95 % intervals (pictures and
+people drawn anew); gray: ceiling, where people's reliability gives one. "Beyond error at step 0": with the error of
+the feedforward sweep held constant; "within experiments": with differences between experiments taken out."""
 PARTS = {
     "conditions": ("model", "condition", "experiment", "human_ms", "human_ms_low", "model_steps", "doubt", "simulated"),
     "statistics": ("model", "target", "raw", "raw_low", "raw_high", "ceiling", "n_conditions"),
@@ -54,26 +54,27 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     looks = looks_of(list(tables["statistics"]["model"]))
     n_targets = tables["statistics"]["target"].nunique()
-    figure = new_figure(PAGE_MM, 62 + 14 + (4.5 * len(looks) + 3) * n_targets)
+    figure = new_figure(PAGE_MM, 62 + 8 + max(40, 12 + (4.5 * len(looks) + 3) * n_targets))
     simulated = is_simulated(tables["conditions"])
     study = "simulated people" if simulated else "Maniquet et al. 2025"
     title(figure, f"Model time against human time over manipulations: {study}", simulated)
-    grid = figure.add_gridspec(2, 3, height_ratios=(55, max(40, (4.5 * len(looks) + 3) * n_targets)))
-    panels = [figure.add_subplot(place) for place in (grid[0, 0], grid[0, 1], grid[1, :], grid[0, 2])]
+    forest_mm = max(40, 12 + (4.5 * len(looks) + 3) * n_targets)
+    above, below = figure.subfigures(2, 1, height_ratios=(62, forest_mm))
+    panels = [*above.subplots(1, 3), below.subplots()]
     model = next(iter(looks))
     here = tables["conditions"][tables["conditions"]["model"] == model]
     _scatter(panels[0], here, "model_steps", "steps until solved")
     _scatter(panels[1], here, "doubt", "uncertainty at step 0")
-    _forest(panels[2], tables["statistics"], looks)
-    _map(panels[3], *(tables[name][tables[name]["model"] == model] for name in ("bins", "time_course")))
-    for axes, name, left in zip(panels, "abcd", (9, 9, 40, 9), strict=True):
+    _map(panels[2], *(tables[name][tables[name]["model"] == model] for name in ("bins", "time_course")))
+    _forest(panels[3], tables["statistics"], looks)
+    for axes, name, left in zip(panels, "abcd", (9, 9, 9, 40), strict=True):
         letter(axes, name, left)
     panels[0].set_title(model, loc="left")
     handles = [
         Line2D([], [], color=look.colour, marker=look.marker, markersize=3.4, label=look.name)
         for look in looks.values()
     ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(5, len(handles)))
+    below.legend(handles=handles, loc="outside lower left", ncols=min(5, len(handles)))
     return figure
 
 
@@ -100,6 +101,7 @@ def _forest(axes: Axes, table: pd.DataFrame, looks: Mapping[str, Look]) -> None:
             axes.plot([row["raw_low"], row["raw_high"]], [down, down], color=look.colour)
             axes.plot([row["raw"]], [down], look.marker, color=look.colour, markersize=3.4)
             words = f"{row['raw']:.2f} [{row['raw_low']:.2f}, {row['raw_high']:.2f}]".replace("-", "−")
+            words = "missing: one step" if np.isnan(row["raw"]) else words
             axes.text(1.01, down, words, transform=axes.get_yaxis_transform(), va="center", fontsize=6)
             down += 1
         down += 0.6
@@ -132,8 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = arguments(CAPTION.split(".")[0], "stem of the tables of analysis.condition_times", argv)
     paths = find_tables(options.inputs, [f".{name}.csv" for name in PARTS])
     tables = {
-        name: check_columns(pd.read_csv(path), PARTS[name], path.name)
-        for name, path in zip(PARTS, paths, strict=True)
+        name: check_columns(pd.read_csv(path), PARTS[name], path.name) for name, path in zip(PARTS, paths, strict=True)
     }
     with styled():
         together = pd.concat([table.assign(part=name) for name, table in tables.items()], ignore_index=True)
