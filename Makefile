@@ -35,6 +35,10 @@ RECOGNITION := $(addprefix maniquet2025.,accuracy confusion masking)
 # the others are tested against.
 SUITE      := $(MODEL) lateral-cifar-gray $(CONTROL)
 
+# What `make robustness` attacks: digits where there is no MNIST; images of each.
+ROBUST     ?= $(foreach kind,cnnf cnn,$(kind)-$(if $(NEUROCNNF_DATA),mnist,digits))
+ATTACKED   ?= 100
+
 # What `make train` makes.
 RECIPES ?= cnnf-mnist cnn-mnist cnnf-cifar-gray cnn-cifar-gray cnnf-digits cnn-digits
 SEEDS   ?= 0 1 2
@@ -66,7 +70,7 @@ PAPER      := $(foreach f,times_by_study composite published_networks speed_accu
               time_readouts masking trajectories,$(BUILD)/figures/$(f).png)
 PAPER      += $(if $(NEUROCNNF_DATA),$(RT_BINS))
 
-.PHONY: help figures quick-figures paper quick-paper suite quick-suite test lint bench train clean FORCE
+.PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness test lint bench train clean FORCE
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -91,6 +95,12 @@ suite: $(BUILD)/figures/composite.png  ## Score SUITE's models on every benchmar
 
 quick-suite:  ## The same from a small subsample into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory suite BUILD=build/quick QUICK=--quick
+
+robustness: $(BUILD)/figures/robustness.png  ## Attack ROBUST on ATTACKED images each: figure, and the paper's table (CSV, LaTeX)
+	@echo "the table is in $(BUILD)/robustness/table.{csv,tex}, the figure in $(BUILD)/figures"
+
+quick-robustness:  ## The same with few images and weak attacks into build/quick (a check, not a result)
+	@$(MAKE) --no-print-directory robustness BUILD=build/quick QUICK=--quick
 
 test: $(READY)  ## Run the tests
 	@$(PY) -m pytest -q
@@ -155,6 +165,14 @@ $(foreach model,$(SUITE),$(eval $(call suite_rule,$(model))))
 $(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES)
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(CONTROL) --out $(basename $@) > /dev/null
 
+ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
+$(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
+	@$(RUN) robustness $* --n-images $(ATTACKED) --out $@ $(QUICK)
+	@touch $@ $(BUILD)/.drawn
+
+$(BUILD)/robustness/table.csv: analysis/robustness_summary.py $(ATTACKS)
+	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
+
 # The suite finds these scores made: two processes at once would write the same files.
 $(SUITES): | $(SCORES) $(RANKED)
 
@@ -197,6 +215,9 @@ $(BUILD)/figures/neural_scores.png: $(DRAWING) analysis/neural_summary.py $(SCOR
 $(BUILD)/figures/recognition_times.png: $(DRAWING) $(TIMES)
 	$(call draw,$$(cat $(TIMES)))
 
+$(BUILD)/figures/robustness.png: $(DRAWING) $(ATTACKS) $(BUILD)/robustness/table.csv
+	$(call draw,$(ATTACKS))
+
 $(BUILD)/figures/published_networks.png: $(DRAWING) $(NETWORKS)
 	$(call draw,$$(cat $(NETWORKS)).csv)
 
@@ -205,6 +226,9 @@ $(BUILD)/figures/speed_accuracy.png: $(DRAWING) $(TRADE_OFF)
 
 $(BUILD)/figures/condition_times.png: $(DRAWING) $(CONDITIONS)
 	$(call draw,$$(cat $(CONDITIONS)))
+
+$(BUILD)/figures/clock_ranges.png: $(DRAWING) $(TRADE_OFF) $(LATENCY)
+	$(call draw,$$(cat $(TRADE_OFF)) $$(cat $(LATENCY)))
 
 $(BUILD)/figures/it_latency.png: $(DRAWING) $(LATENCY)
 	$(call draw,$$(cat $(LATENCY)))

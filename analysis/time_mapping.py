@@ -16,19 +16,22 @@ from numpy.typing import NDArray
 
 from analysis.timing_stage import run_timing_stage
 from benchmarks.bootstrap import interval
+from benchmarks.centroid_decoding import ALL_POSITIONS
 from benchmarks.clock_fit import clock_grid, read_at
 from benchmarks.it_decoding import (
     CHANCE,
+    GRID,
     N_ASSIGNMENTS,
     N_NEURON_RESAMPLES,
     WINDOW_MS,
+    CourseFit,
     TimeCourse,
     layer_rows,
     prepare_fit,
     time_courses,
 )
 
-ONSET, HALF, N_PEAK = 0.1, 0.5, 5
+ONSET, HALF, N_PEAK, PROFILE_EVERY = 0.1, 0.5, 5, 5
 """Shares of the rise from baseline to peak; windows in a row that the peak is a mean over, so that noise does not
 make it."""
 QUICK = (1, 50)
@@ -110,6 +113,24 @@ def fitted_table(row: pd.Series, curve: NDArray, times_ms: NDArray) -> pd.DataFr
     return table.assign(low=np.nan, high=np.nan, target=row["target"], source=row["model"], step=row["step"])
 
 
+def profile_table(prepared: CourseFit, curve: NDArray) -> pd.DataFrame:
+    """R² of a recorded time course under every clock of a coarser grid, amplitudes at their best.
+
+    Parameters
+    ----------
+    prepared
+        The course.
+    curve
+        (step,), the model's decodability.
+    """
+    shapes = np.broadcast_to(curve - CHANCE, (len(prepared.total), len(curve)))
+    errors, _ = prepared.fit.errors(shapes)
+    coarse = np.isin(GRID.onset_ms, np.unique(GRID.onset_ms)[::PROFILE_EVERY])
+    r2 = 1 - errors[0] / prepared.total[0]
+    table = pd.DataFrame({"onset_ms": GRID.onset_ms, "ms_per_step": GRID.ms_per_step, "r2": r2})
+    return table[coarse]
+
+
 def time_mapping(models, source, n_steps: int, seed: int, *, quick: bool = False) -> dict[str, pd.DataFrame]:
     """Decode IT once, and fit every model's last layer to it.
 
@@ -129,20 +150,23 @@ def time_mapping(models, source, n_steps: int, seed: int, *, quick: bool = False
     Returns
     -------
     dict
-        ``fits`` (a row per model, target and step), ``curves`` and ``latencies``.
+        ``fits`` (a row per model, target and step), ``curves``, ``latencies``, and ``profile`` (R² with all positions
+        known over a range of clocks).
     """
     from neurocnnf.record import each_layer
 
     neurons, stimuli = source(model=models[0], n_steps=n_steps, seed=seed, each_layer=each_layer)
     size = QUICK if quick else (N_ASSIGNMENTS, N_NEURON_RESAMPLES)
     courses = time_courses(neurons, np.random.default_rng(seed), *size)
-    fits, tables = [], [course_table(courses)]
+    fits, tables, profiles = [], [course_table(courses)], []
     for model in models:
         steps, layer = n_steps if model.recurrent else 0, model.layer_names[-1]
         prepared = {target: prepare_fit(course, steps) for target, course in courses.items()}
         activations = each_layer(model, stimuli, [layer], steps)[layer]
         fit = layer_rows(layer, activations, prepared, seed)[0].assign(model=model.name)
         fits.append(fit)
+        known = fit[fit["target"] == ALL_POSITIONS]["decodability"].to_numpy()
+        profiles.append(profile_table(prepared[ALL_POSITIONS], known).assign(model=model.name))
         for target, rows in fit.groupby("target", sort=False):
             curve = rows["decodability"].to_numpy()
             for step in sorted({0, steps}):
@@ -153,6 +177,7 @@ def time_mapping(models, source, n_steps: int, seed: int, *, quick: bool = False
         "fits": pd.concat(fits, ignore_index=True),
         "curves": pd.concat(tables, ignore_index=True),
         "latencies": pd.DataFrame(late),
+        "profile": pd.concat(profiles, ignore_index=True),
     }
 
 

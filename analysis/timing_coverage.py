@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from analysis.speed_accuracy import clock_table
 from analysis.time_mapping import latencies
 from analysis.timing_stage import write_tables
-from benchmarks.bootstrap import count_draws, interval
+from benchmarks.bootstrap import count_draws
 from benchmarks.centroid_decoding import ALL_POSITIONS
-from benchmarks.clock_fit import clock_grid, read_at
+from benchmarks.clock_fit import clock_grid, clock_interval, read_at
 from benchmarks.it_decoding import GRID, N_NEURON_RESAMPLES, prepare_fit, time_courses
 from benchmarks.recordings.kumbhar2021 import CHANCE, CONDITIONS, DEADLINES_MS
 from benchmarks.simulated_timing import simulated_neurons
@@ -104,8 +104,9 @@ def _neuron_estimates(course) -> dict[str, tuple[float, float, float]]:
     shapes = np.broadcast_to(IT_CURVE, (1 + len(course.resampled), len(IT_CURVE)))
     best = prepared.fit.errors(shapes)[0].argmin(axis=1)
     found = {}
-    for name, values in (("onset_ms", GRID.onset_ms[best]), ("ms_per_step", GRID.ms_per_step[best])):
-        found[name] = (float(values[0]), *interval(values[1:] - values[1:].mean() + values[0]))
+    for name in ("onset_ms", "ms_per_step"):
+        tried = getattr(GRID, name)
+        found[name] = (float(tried[best[0]]), *clock_interval(tried[best], tried))
     late = latencies(course)
     for name in ("onset", "half_rise"):
         found[name] = (late[name], late[f"{name}_low"], late[f"{name}_high"])

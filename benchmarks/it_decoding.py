@@ -26,7 +26,7 @@ from benchmarks.benchmark import Benchmark, Run
 from benchmarks.bootstrap import count_draws, interval
 from benchmarks.ceilings import spearman_brown
 from benchmarks.centroid_decoding import ALL_POSITIONS, SPLITS, decode, right_answers
-from benchmarks.clock_fit import ScaledFit, clock_grid, step_gram, time_weights
+from benchmarks.clock_fit import ScaledFit, clock_grid, clock_interval, step_gram, time_weights
 from benchmarks.inputs import each_activation
 from benchmarks.recordings.zhang2011 import OBJECTS, POSITIONS, bin_spikes, condition_trials, pseudo_population
 from benchmarks.score import Score
@@ -37,7 +37,7 @@ WINDOW_MS, SLIDE_MS, FIRST_MS, LAST_MS = 50, 10, -100, 500
 N_ASSIGNMENTS, N_NEURON_RESAMPLES, N_HALVES = 5, 200, 20
 N_PICTURES, SHIFT = 20, 1 / 8
 """Pictures of each class; shift up and down, as a share of the picture's height. Fixed beforehand."""
-GRID = clock_grid(np.arange(0, 251, 2), np.arange(2, 201, 4))
+GRID = clock_grid(np.arange(0, 251, 2), np.r_[2:60:2, 60:201:7])
 RULE = "R² / Spearman-Brown reliability of the time course over halves of the neurons"
 NOTE = "no images of the study exist: the model sees other pictures; shape and latency only, amplitude free"
 STATISTICS = ("raw", "gain", "onset_ms", "ms_per_step")
@@ -229,7 +229,8 @@ def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> tuple
         values = (r2, r2 - first, GRID.onset_ms[best], GRID.ms_per_step[best])
         row: dict[str, Any] = {"step": step}
         for name, sample in zip(STATISTICS, values, strict=True):
-            bounds = interval(_shifted(sample))
+            tried = getattr(GRID, name, None)
+            bounds = interval(_shifted(sample)) if tried is None else clock_interval(sample, tried)
             row |= {name: sample[0]} | dict(zip((f"{name}_low", f"{name}_high"), bounds, strict=True))
         row |= {"amplitude": amplitudes[0, best[0]], "rmse": np.sqrt(max(least[0], 0) / n_times)}
         row |= {"rmse_flat": np.sqrt(prepared.total[0] / n_times), "at_edge": bool(GRID.at_edge(best[:1])[0])}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from benchmarks.clock_fit import ScaledFit, clock_grid, read_at, step_gram, time_weights
+from benchmarks.clock_fit import ScaledFit, clock_grid, clock_interval, read_at, step_gram, time_weights
 
 CURVE = np.array([0.3, 0.5, 0.8])
 
@@ -57,3 +57,11 @@ def test_clocks_at_the_edge_of_the_grid_are_named():
 def test_impossible_clocks_are_refused(onsets, durations):
     with pytest.raises(ValueError, match="expected onsets of 0 ms or more and steps that last"):
         clock_grid(onsets, durations)
+
+
+def test_an_interval_of_picked_clocks_reaches_half_a_gap_beyond_them():
+    tried = np.array([2.0, 4, 6, 8, 15, 22])
+    assert clock_interval(np.full(100, 6.0), tried) == (5.0, 7.0)
+    assert clock_interval(np.full(100, 22.0), tried) == (18.5, 25.5)
+    samples = np.r_[6.0, np.repeat([4.0, 8.0], 50)]  # mean 6: nothing is shifted
+    assert clock_interval(samples, tried) == (3.0, pytest.approx(8 + (15 - 6) / 4))

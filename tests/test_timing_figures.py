@@ -6,7 +6,7 @@ import pytest
 from analysis.speed_accuracy import speed_accuracy
 from analysis.time_mapping import time_mapping
 from benchmarks.timing_sources import IT_CLOCK, OBSERVER_CLOCK, digits_neurons, digits_observers
-from figures import it_latency
+from figures import clock_ranges, it_latency
 from figures import speed_accuracy as figure
 from neurocnnf import load_model
 
@@ -68,3 +68,16 @@ def test_captions_name_every_panel():
     for script, letters in ((figure, "abcdef"), (it_latency, "abcd")):
         words = script.CAPTION.replace(",", " ").replace(":", " ").split()
         assert np.isin(list(letters), words).all()
+
+
+def test_profiles_hold_what_the_best_clock_gives_and_are_drawn(observed, recorded, tmp_path):
+    """The best of all clocks is at least as good as the best of the few that are shown, and little better."""
+    fits = recorded["fits"].query("target == 'all positions'").groupby("model")["raw"].last()
+    shown = recorded["profile"].groupby("model")["r2"].max()
+    assert (shown <= fits + 1e-9).all()
+    assert (shown > fits - 0.05).all()
+    for name, tables in (("people", observed), ("neurons", recorded)):
+        write(tables, tmp_path / name)
+    stems = [str(tmp_path / name) for name in ("people", "neurons")]
+    clock_ranges.main(["--in", *stems, "--out", str(tmp_path / "figure")])
+    assert "SIMULATED" in (tmp_path / "figure.svg").read_text()
