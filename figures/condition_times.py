@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.files import arguments, check_columns, find_tables, is_simulated, save
+from figures.files import arguments, is_simulated, read_parts, save
 from figures.style import (
     CATEGORIES,
     CEILING,
@@ -132,10 +132,7 @@ def _map(axes: Axes, bins: pd.DataFrame, course: pd.DataFrame) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from the stage's tables."""
     options = arguments(CAPTION.split(".")[0], "stem of the tables of analysis.condition_times", argv)
-    paths = find_tables(options.inputs, [f".{name}.csv" for name in PARTS])
-    tables = {
-        name: check_columns(pd.read_csv(path), PARTS[name], path.name) for name, path in zip(PARTS, paths, strict=True)
-    }
+    tables = read_parts(options.inputs, PARTS)
     with styled():
         together = pd.concat([table.assign(part=name) for name, table in tables.items()], ignore_index=True)
         save(draw(tables), options.out, together, CAPTION)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -96,6 +96,30 @@ def check_columns(table: pd.DataFrame, needed: Iterable[str], source: str) -> pd
             f"{', '.join(map(str, table.columns))}. Run the stage that makes the table again."
         )
     return table
+
+
+def read_parts(stems: Iterable[Path], columns: Mapping[str, Sequence[str]]) -> dict[str, pd.DataFrame]:
+    """Read the tables ``<stem>.<part>.csv`` of a stage.
+
+    Parameters
+    ----------
+    stems
+        One path without an ending.
+    columns
+        Part to the columns that it has to have.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a part is missing.
+    ValueError
+        If one lacks a column.
+    """
+    paths = find_tables(stems, [f".{part}.csv" for part in columns])
+    return {
+        part: check_columns(pd.read_csv(path), needed, path.name)
+        for (part, needed), path in zip(columns.items(), paths, strict=True)
+    }
 
 
 def is_simulated(*tables: pd.DataFrame) -> bool:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.files import arguments, check_columns, find_tables, is_simulated, save
+from figures.files import arguments, is_simulated, read_parts, save
 from figures.style import BRAIN, FAINT, INK, PAGE_MM, Look, letter, looks_of, new_figure, styled, title
 
 CAPTION = """IT latency against step. a, b: nearest-centroid decoding of seven objects from neurons of macaque IT in
@@ -25,7 +25,6 @@ other pictures at three places, so that only shape and latency are compared. c: 
 intervals over pictures. d: share of the variance over time (R²) that each model explains
 when it is stopped at a step, with 95 % intervals over neurons and pictures; step 0 is the ramp that further steps
 must beat."""
-PARTS = ("curves", "fits", "latencies")
 COLUMNS = {
     "curves": ("time_ms", "accuracy", "low", "high", "target", "source", "step", "simulated"),
     "fits": ("target", "model", "step", "raw", "raw_low", "raw_high", "decodability", "onset_ms", "ms_per_step"),
@@ -120,9 +119,7 @@ def _by_step(axes: Axes, fits: pd.DataFrame, column: str, looks: Mapping[str, Lo
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from the stage's tables."""
     options = arguments(CAPTION.split(".")[0], "stem of the tables of analysis.time_mapping", argv)
-    paths = find_tables(options.inputs, [f".{name}.csv" for name in PARTS])
-    read = {name: pd.read_csv(path) for name, path in zip(PARTS, paths, strict=True)}
-    tables = {name: check_columns(table, COLUMNS[name], f"{name} table") for name, table in read.items()}
+    tables = read_parts(options.inputs, COLUMNS)
     with styled():
         together = pd.concat([table.assign(part=name) for name, table in tables.items()], ignore_index=True)
         save(draw(tables), options.out, together, CAPTION)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from figures.files import arguments, check_columns, find_tables, is_simulated, save
+from figures.files import arguments, is_simulated, read_parts, save
 from figures.style import FAINT, INK, PAGE_MM, Look, letter, looks_of, new_figure, styled, title
 
 CAPTION = """Masking as truncation. (a, b) People's accuracy by stimulus duration, with and without a mask (points
@@ -88,10 +88,7 @@ def _curves(axes: Axes, part: pd.DataFrame, looks: Mapping[str, Look]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure; its table holds the curves."""
     options = arguments(str(__doc__), "beginning of the names of the comparison's files", argv)
-    paths = find_tables(options.inputs, (".masking.csv", ".clocks.csv"))
-    tables = {path.name.split(".")[-2]: pd.read_csv(path) for path in paths}
-    curves = check_columns(tables["masking"], CURVES, "masking")
-    clocks = check_columns(tables["clocks"], CLOCKS, "clocks")
+    curves, clocks = read_parts(options.inputs, {"masking": CURVES, "clocks": CLOCKS}).values()
     with styled():
         save(draw(curves, clocks), options.out, curves, CAPTION)
 

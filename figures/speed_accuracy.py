@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.files import arguments, check_columns, find_tables, is_simulated, save
+from figures.files import arguments, is_simulated, read_parts, save
 from figures.style import (
     BRAIN,
     CEILING,
@@ -41,7 +41,6 @@ over deadlines (no time course), and by their mean curve (the ceiling, gray). f:
 al. (2025), as shares of what observers reach, of each model stopped at each step: curve fit (ceiling / error),
 category-wise correlation, steepness (none for a single step); filled: observers that pass the inclusion rule, open:
 all observers."""
-PARTS = ("curves", "steps", "comparison", "scores")
 COLUMNS = {
     "curves": ("condition", "time_ms", "accuracy", "low", "high", "source", "target", "simulated"),
     "steps": ("condition", "step", "accuracy", "model"),
@@ -181,9 +180,7 @@ def _measures(axes: Axes, scores: pd.DataFrame, looks: Mapping[str, Look]) -> No
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from the stage's tables."""
     options = arguments(CAPTION.split(".")[0], "stem of the tables of analysis.speed_accuracy", argv)
-    paths = find_tables(options.inputs, [f".{name}.csv" for name in PARTS])
-    read = {name: pd.read_csv(path) for name, path in zip(PARTS, paths, strict=True)}
-    tables = {name: check_columns(table, COLUMNS[name], f"{name} table") for name, table in read.items()}
+    tables = read_parts(options.inputs, COLUMNS)
     with styled():
         together = pd.concat([table.assign(part=name) for name, table in tables.items()], ignore_index=True)
         save(draw(tables), options.out, together, CAPTION)

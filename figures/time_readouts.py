@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.files import arguments, beside, check_columns, find_tables, is_simulated, save
+from figures.files import arguments, beside, is_simulated, read_parts, save
 from figures.style import CEILING, FAINT, INK, PAGE_MM, letter, looks_of, new_figure, styled, title
 from neurocnnf.stages import write_atomically
 
@@ -124,8 +124,7 @@ def latex(table: pd.DataFrame) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure and write the LaTeX table."""
     options = arguments(str(__doc__), "beginning of the names of the comparison's files", argv)
-    (path,) = find_tables(options.inputs, (".comparison.csv",))
-    table = check_columns(pd.read_csv(path), COLUMNS, path.name)
+    (table,) = read_parts(options.inputs, {"comparison": COLUMNS}).values()
     with styled():
         save(draw(table), options.out, table, CAPTION)
     write_atomically(beside(options.out, "tex"), latex(table).encode())

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.files import arguments, check_columns, find_tables, is_simulated, save
+from figures.files import arguments, is_simulated, read_parts, save
 from figures.style import CATEGORIES, CNNF, INK, MARKERS, PAGE_MM, letter, new_figure, styled, title
 
 CAPTION = """Representational trajectories over steps, occluded stimuli, means with 95 % intervals over stimuli. (a)
@@ -20,9 +20,11 @@ Distance moved at each step, over the activation's mean length. (b) Angle betwee
 straight on, 180° back. (c) Step at which each layer moved on average: layers on the right move last. (d) Accuracy of
 a readout of whole objects, trained at one step (rows) and tested at another (columns), objects held out. (e)
 Dissimilarity of steps in the same layer: 1 − Pearson correlation of activations, mean over stimuli."""
-MOVED = ["model", "layer", "measure", "step", "mean", "low", "high", "n_used", "n_total"]
-ACROSS = ["model", "layer", "trained", "tested", "accuracy"]
-BETWEEN = ["model", "layer", "step", "other_step", "dissimilarity"]
+PARTS = {
+    "trajectories": ["model", "layer", "measure", "step", "mean", "low", "high", "n_used", "n_total"],
+    "generalisation": ["model", "layer", "trained", "tested", "accuracy"],
+    "steps": ["model", "layer", "step", "other_step", "dissimilarity"],
+}
 
 
 def draw(moved: pd.DataFrame, across: pd.DataFrame, between: pd.DataFrame) -> Figure:
@@ -88,11 +90,7 @@ def _square(axes: Axes, square: pd.DataFrame, scale: float) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure; its table holds the measures of layers."""
     options = arguments(str(__doc__), "beginning of the names of the comparison's files", argv)
-    paths = find_tables(options.inputs, (".trajectories.csv", ".generalisation.csv", ".steps.csv"))
-    tables = {path.name.split(".")[-2]: pd.read_csv(path) for path in paths}
-    moved = check_columns(tables["trajectories"], MOVED, "trajectories")
-    across = check_columns(tables["generalisation"], ACROSS, "generalisation")
-    between = check_columns(tables["steps"], BETWEEN, "steps")
+    moved, across, between = read_parts(options.inputs, PARTS).values()
     with styled():
         save(draw(moved, across, between), options.out, moved, CAPTION)
 
