@@ -60,7 +60,7 @@ def test_figures_are_drawn_with_table_and_caption_and_say_that_recordings_are_si
 
 def test_tables_without_a_needed_column_are_refused(observed, tmp_path):
     write({**observed, "steps": observed["steps"].drop(columns="accuracy")}, tmp_path / "simulated")
-    with pytest.raises(ValueError, match=r"steps table: expected rows with the column\(s\) accuracy"):
+    with pytest.raises(ValueError, match=r"steps.csv: expected rows with the column\(s\) accuracy"):
         figure.main(["--in", str(tmp_path / "simulated"), "--out", str(tmp_path / "figure")])
 
 
