@@ -96,6 +96,16 @@ def test_pls_runs_and_a_step_of_its_own_scores_as_its_time_bin_does(model, neuro
     assert float(timed) > 0.3
 
 
+def test_brain_scores_own_score_runs_one_of_its_benchmarks_on_a_registered_model(model, neurons, shown, monkeypatch):
+    def benchmark():
+        return neural(neurons, shown, "ridge", BINS[STEP])
+
+    monkeypatch.setitem(brainscore_vision.benchmark_registry, "simulated.V4-ridge", benchmark)
+    score = brainscore_vision.score("cnnf-digits", "simulated.V4-ridge")
+    assert score.attrs["model_identifier"] == "cnnf-digits"
+    assert float(score) == pytest.approx(float(benchmark()(brainscore_vision.load_model("cnnf-digits"))), abs=1e-9)
+
+
 def test_rsa_benchmark_finds_the_layer(model, neurons, shown):
     benchmark = RSABenchmark("simulated.V4-rdm", 1, assembly(neurons, shown, BINS[STEP]), "V4", 8, 1, "")
     adapters = {layer: BrainModelAdapter(model, CLOCK, regions={"V4": layer}) for layer in ("block1", "block4")}
