@@ -84,7 +84,7 @@ def _square(axes: Axes, square: pd.DataFrame, scale: float) -> None:
     middle = (square.to_numpy().min() + square.to_numpy().max()) / 2
     for (down, across), value in np.ndenumerate(square.to_numpy()):
         ink = "white" if value > middle else INK
-        axes.text(across, down, f"{scale * value:.0f}", ha="center", va="center", fontsize=5, color=ink)
+        axes.text(across, down, f"{round(scale * value)}", ha="center", va="center", fontsize=5, color=ink)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
