@@ -33,7 +33,8 @@ MEASURES = {
     "cifar10h.rt-by-image": ("CIFAR-10H", "reaction time by image"),
     "kar2019.ost": ("Kar 2019", "object solution time"),
 }
-TANG, PARTIAL, DEVIANCE = "Tang 2018", "reaction time by object, partial ρ", "accuracy behind a mask, share of deviance"
+TANG, STAND_IN = "Tang 2018", "simulated observers"
+PARTIAL, DEVIANCE = "reaction time by object, partial ρ", "accuracy behind a mask, share of deviance"
 READOUTS = ("solution", "feedforward")
 """Of recurrent models, and of the others."""
 COLUMNS = ("study", "measure", "model", "state", "effect", "low", "high", "ceiling", "against")
@@ -65,7 +66,8 @@ def from_trials(comparison: pd.DataFrame) -> pd.DataFrame:
         read = part.set_index("readout")
         one = read.loc[READOUTS[0] if READOUTS[0] in read.index else READOUTS[1]]
         names = {"effect": "partial", "low": "partial_low", "high": "partial_high", "ceiling": "partial_ceiling"}
-        row = {"study": TANG, "measure": PARTIAL, "model": model, "state": SCORED}
+        study = STAND_IN if one["simulated"] else TANG
+        row = {"study": study, "measure": PARTIAL, "model": model, "state": SCORED}
         row |= {name: one[column] for name, column in names.items()}
         rows.append(row | {name: one[name] for name in ("p", "delta_aic", "n_used", "n_total", "simulated")})
     return pd.DataFrame(rows)
@@ -80,7 +82,8 @@ def from_masking(masking: pd.DataFrame, control: str) -> pd.DataFrame:
     constant = 1 - fits["aic_constant"] / 2  # one parameter
     share = (fits["log_likelihood"] - constant) / (fits["saturated"] - constant)
     table = pd.DataFrame({"effect": share, "n_used": fits["n_used"], "n_total": fits["n_total"]})
-    table = table.assign(study=TANG, measure=DEVIANCE, state=SCORED, ceiling=1.0, simulated=fits["simulated"])
+    study = np.where(fits["simulated"], STAND_IN, TANG)
+    table = table.assign(study=study, measure=DEVIANCE, state=SCORED, ceiling=1.0, simulated=fits["simulated"])
     if control in fits.index:
         others = fits.index != control
         table["delta_aic"] = (fits.loc[control, "aic"] - fits["aic"]).where(others)
@@ -123,7 +126,7 @@ def as_cells(table: pd.DataFrame) -> pd.DataFrame:
         scored = row["state"] == SCORED
         rows.append(
             {
-                "study": f"{row['study']}{' (simulated)' if row['simulated'] else ''}",
+                "study": row["study"],
                 "measure": row["measure"],
                 "model": row["model"],
                 "effect": effect if scored else row["state"],

@@ -55,11 +55,11 @@ def draw(table: pd.DataFrame) -> Figure:
         down += 0.7 + (len(here) == 0)
     axes.axvline(0, color=INK, linewidth=0.5, zorder=1)
     axes.set_yticks([y for y, _ in ticks], [text for _, text in ticks], fontsize=6)
-    axes.set(ylim=(down - 0.5, -0.9), xlim=(low - 0.05, low + (high - low) / 0.7), xlabel="effect")
+    axes.set(ylim=(down - 0.5, -1.6), xlim=(low - 0.05, low + (high - low) / 0.7), xlabel="effect")
     axes.set_xticks([x for x in axes.get_xticks() if low - 0.05 <= x <= high])
     axes.tick_params(axis="y", length=0)
     for x, head in zip((0.80, 0.90, 1.0), ("p (Holm)", "ΔAIC", "n"), strict=True):
-        axes.text(x, 1.0, head, transform=axes.transAxes, ha="right", va="bottom", fontsize=6, color=FAINT)
+        axes.text(x, -1.1, head, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6, color=FAINT)
     handles = [
         Line2D([], [], color=look.colour, marker=look.marker, markersize=3.4, label=look.name)
         for look in looks.values()

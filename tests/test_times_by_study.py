@@ -78,6 +78,16 @@ def test_without_a_ceiling_the_raw_score_is_shown_and_no_ceiling(table):
     assert np.isnan(here["ceiling"])
 
 
+def test_simulated_observers_do_not_stand_under_the_studys_name():
+    found = times.tabulate(
+        suite(),
+        {"comparison": comparison().assign(simulated=True), "masking": masking().assign(simulated=True)},
+        "cnn-x",
+    )
+    assert times.TANG not in set(found["study"])
+    assert found[found["study"] == times.STAND_IN]["simulated"].all()
+
+
 def test_p_values_are_corrected_over_the_whole_table(table):
     tested = table["p"].notna()
     expected = multipletests(table.loc[tested, "p"], method="holm")[1]
