@@ -199,12 +199,12 @@ class RidgeDesign:
         values = np.where(values > n * np.finfo(np.float64).eps * values[-1], values, 0)
         return cls(values, vectors, lift, targets - targets.mean(axis=0), held_out)
 
-    def leave_out(self, penalty: float) -> Iterator[LeftOut]:
-        """Yield each split's fit with one penalty."""
+    def leave_out(self, penalty: float, held_out: HeldOut | None = None) -> Iterator[LeftOut]:
+        """Yield each split's fit with one penalty, of these splits only where they are given."""
         maker = self._residual_maker(penalty)
         moved = maker @ self.targets
         diagonal = maker.diagonal()
-        for part in self.held_out:
+        for part in self.held_out if held_out is None else held_out:
             yield _leave_out(maker, moved, diagonal, part)
 
     def _residual_maker(self, penalty: float) -> NDArray[np.float64]:

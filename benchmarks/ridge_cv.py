@@ -1,37 +1,21 @@
 r"""Ridge with one penalty for all neuroids, as scikit-learn's ``RidgeCV`` chooses it, from a few solves.
 
-The leave-one-out errors of a long grid of penalties share more than an eigendecomposition. In the terms of
-`benchmarks.ridge`, both c and d of every split are, as functions of the penalty a, sums of
+Solving for a penalty costs far more than bounding its leave-one-out error from solved ones (`benchmarks.ridge_bounds`).
+So each split's search keeps penalties *open* that may still be the best. A penalty is closed once it was solved, or
+once its lower bound exceeds the smallest error of those solved; the search ends when none is open, and the solved
+penalty with the smallest error is the one that the whole grid would have chosen. What is solved next is the middle of
+the widest gap of open penalties: bounds tighten from solved penalties outwards.
 
-.. math:: f_w(a) = \frac{a}{w + a}, \qquad 0 \le w \le w_{max},
-
-since no split's eigenvalue exceeds the largest of all presentations. These functions are so smooth in log a that a
-few penalties determine the others: a column-pivoted QR of :math:`f_w(a_j)` over a fine grid of w picks a skeleton of
-penalties and weights W with
-
-.. math:: \max_w \Big| f_w(a_j) - \sum_p f_w(a_p) W_{pj} \Big| \le \delta .
-
-Solving at the skeleton alone then gives c, over all presentations together, within :math:`\delta \lVert y \rVert`
-(eigenvectors are orthonormal), and each d within :math:`2 \delta`, at *every* penalty of the grid: so bounds on every
-leave-one-out error. Penalties that could be the best within these bounds (one, or a few neighbours) are solved
-themselves, and the best of those is taken: the penalty that the whole grid would have chosen.
-
-The mean over neuroids needs no residual of the penalties in between. With c of the skeleton in the rows of
-:math:`C_i` (penalty, neuroid), presentation i contributes :math:`W_j^T C_i C_i^T W_j / d_{ij}^2`.
-
-Sources: Golub, Heath and Wahba (1979) Technometrics 21:215; Cheng, Gimbutas, Martinsson and Rokhlin (2005) SIAM J Sci
-Comput 26:1389 (skeletons).
+Sources: Golub, Heath and Wahba (1979) Technometrics 21:215 (leave-one-out and generalised cross-validation).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr, solve_triangular
 
 from benchmarks.ridge import LeftOut, RidgeDesign, RidgeResult, informative, unused_result
+from benchmarks.ridge_bounds import SolvedFits, Spectrum
 from benchmarks.splits import HeldOut, check_splits, usable_neuroids
 
 BRAIN_SCORE_PENALTIES = np.concatenate(
@@ -44,60 +28,8 @@ BRAIN_SCORE_PENALTIES = np.concatenate(
 )
 """The 99 penalties of Brain-Score's ridgecv metrics (brainscore_vision 2.4.2, ``regression_correlation``)."""
 
-SKELETON_ERROR = 1e-6
-"""About the largest error of a function that the skeleton interpolates; the functions lie between 0 and 1. The error
-that counts is measured."""
-N_EIGENVALUES = 1500
-ROUNDING = 100 * np.finfo(np.float64).eps
-"""Of a sum of products whose terms cancel, relative to the largest of them."""
-
-
-@dataclass(frozen=True)
-class Skeleton:
-    """Penalties that determine the others.
-
-    Parameters
-    ----------
-    chosen
-        (skeleton penalty,), indices into the grid.
-    weights
-        (skeleton penalty, penalty).
-    error
-        Largest error of an interpolated function.
-    """
-
-    chosen: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    error: float
-
-
-def make_skeleton(grid: NDArray[np.float64], largest: float) -> Skeleton:
-    """Pick the penalties of a grid that determine all of it.
-
-    Parameters
-    ----------
-    grid
-        (penalty,), above 0.
-    largest
-        The largest eigenvalue.
-    """
-    functions = _functions(grid, largest, N_EIGENVALUES)
-    _, upper, order = qr(functions, mode="economic", pivoting=True)
-    size = int(np.sum(np.abs(np.diag(upper)) > SKELETON_ERROR * np.sqrt(len(functions)) / 10))
-    chosen = order[:size]
-    weights = np.zeros((size, len(grid)))
-    weights[:, order] = solve_triangular(upper[:size, :size], upper[:size])
-    # between the eigenvalues that were fitted, too
-    finer = _functions(grid, largest, 3 * N_EIGENVALUES)
-    error = np.abs(finer - finer[:, chosen] @ weights).max()
-    return Skeleton(chosen, weights, float(error))
-
-
-def _functions(grid, largest, n_eigenvalues):
-    """f_w(a): (eigenvalue, penalty), for eigenvalues 0, and from all that a penalty can tell from 0 to `largest`."""
-    smallest = min(grid.min() * 1e-12, largest)
-    values = np.concatenate([[0], np.geomspace(smallest, largest, n_eigenvalues)])
-    return grid / (values[:, None] + grid)
+FIRST_FACTORS = (1 / 4, 1, 4)
+"""Where the search begins, in units of the penalty that is best by generalised cross-validation."""
 
 
 def ridge_cv_predictions(
@@ -149,36 +81,62 @@ def ridge_cv_predictions(
 
 def _best_fits(design: RidgeDesign, grid) -> list[tuple[int, LeftOut]]:
     """For each split, the index of the best penalty and the fit with it."""
-    skeleton = make_skeleton(grid, design.values[-1])
-    solved = {index: list(design.leave_out(grid[index])) for index in skeleton.chosen}
-    norm = np.linalg.norm(design.targets)
-    best = []
-    for split in range(len(design.held_out)):
-        candidates = _candidates([solved[index][split] for index in skeleton.chosen], skeleton, norm)
-        for index in candidates:
-            if index not in solved:
-                solved[index] = list(design.leave_out(grid[index]))
-        errors = [np.square(solved[index][split].loo_residuals).mean() for index in candidates]
-        index = candidates[int(np.argmin(errors))]
-        best.append((int(index), solved[index][split]))
-    return best
+    spectrum = Spectrum.of(design.values)
+    solved = [SolvedFits() for _ in design.held_out]
+    is_open = np.ones((len(solved), len(grid)), dtype=bool)
+
+    def solve(index, splits):
+        fits = design.leave_out(grid[index], [design.held_out[split] for split in splits])
+        for split, fit in zip(splits, fits, strict=True):
+            solved[split].add(index, fit)
+            is_open[split, index] = False
+
+    for index in _first_penalties(design, grid):
+        solve(index, range(len(solved)))
+    while True:
+        _close(is_open, solved, spectrum, grid)
+        if not is_open.any():
+            break
+        index = _middle_of_widest_gap(is_open[is_open.sum(axis=1).argmax()], grid)
+        solve(index, np.flatnonzero(is_open[:, index]))
+    # of equals the first in the grid, as scikit-learn
+    best = [min(sorted(one.errors), key=one.errors.__getitem__) for one in solved]
+    return [(index, one[index]) for index, one in zip(best, solved, strict=True)]
 
 
-def _candidates(fits: list[LeftOut], skeleton: Skeleton, norm: float) -> NDArray[np.int64]:
-    """Return the penalties (indices) that can be the best of one split, within the error of the skeleton."""
-    weights, error = skeleton.weights, skeleton.error
-    numerators = np.stack([fit.numerators for fit in fits], axis=1)  # (presentation, skeleton penalty, target)
-    inner = np.matmul(numerators, numerators.transpose(0, 2, 1))
-    squares = np.maximum(np.einsum("ipj,pj->ij", np.matmul(inner, weights), weights), 0)
-    largest = inner.diagonal(axis1=1, axis2=2).max(axis=1)
-    leverages = np.stack([fit.leverages for fit in fits], axis=1) @ weights
-    smallest = (leverages - 2 * error).min(axis=0)
+def _first_penalties(design: RidgeDesign, grid) -> list[int]:
+    """Return the indices of penalties to begin with: near the best by generalised cross-validation, and at both ends.
+
+    All responses enter here, but only how soon the search ends depends on it.
+    """
+    functions = grid / (design.values[:, None] + grid)
+    squares = np.square(design.vectors.T @ design.targets).sum(axis=1)
+    freedom = functions.sum(axis=0) - grid / (design.lift + grid)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        root = np.sqrt(np.sum(squares / leverages**2, axis=0))
-        # c is off by error * norm in all, so c / d by (error * norm + 2 error |c / d|) / d; and the squares by rounding
-        moved = error * (norm + 2 * root) / smallest
-        lost = ROUNDING * largest.sum() / smallest**2
-        low, high = np.square(np.maximum(root - moved, 0)) - lost, np.square(root + moved) + lost
-    unknown = (smallest <= 0) | ~np.isfinite(low + high)
-    low[unknown], high[unknown] = -np.inf, np.inf
-    return np.flatnonzero(low <= high.min())
+        errors = np.where(freedom > 0, squares @ functions**2 / freedom**2, np.inf)
+    wanted = [*(grid[np.argmin(errors)] * factor for factor in FIRST_FACTORS), grid.min(), grid.max()]
+    return sorted({int(np.argmin(np.abs(np.log(grid / penalty)))) for penalty in wanted})
+
+
+def _close(is_open, solved: list[SolvedFits], spectrum: Spectrum, grid) -> None:
+    """Close penalties (split, penalty) that cannot be the best of a split."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for split in np.flatnonzero(is_open.any(axis=1)):
+        groups.setdefault(tuple(solved[split].sound), []).append(int(split))
+    for known, splits in groups.items():
+        if not known:
+            continue
+        wanted = np.flatnonzero(is_open[splits].any(axis=0))
+        between = spectrum.interpolate(grid[list(known)], grid[wanted])
+        for split in splits:
+            lowest = solved[split].lowest_errors(between)
+            is_open[split, wanted] &= lowest <= min(solved[split].errors.values())
+
+
+def _middle_of_widest_gap(is_open, grid) -> int:
+    """Return the index in the middle, in log penalty, of the widest run of open penalties."""
+    order = np.argsort(grid)
+    runs = np.split(order, np.flatnonzero(np.diff(is_open[order])) + 1)
+    widest = max((run for run in runs if is_open[run[0]]), key=lambda run: grid[run[-1]] / grid[run[0]])
+    middle = np.sqrt(grid[widest[0]]) * np.sqrt(grid[widest[-1]])
+    return int(widest[np.argmin(np.abs(np.log(grid[widest] / middle)))])
