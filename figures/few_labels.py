@@ -15,14 +15,28 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentF
 
 from analysis.few_labels_summary import differences, summarise
 from figures.files import arguments, check_columns, find_tables, is_simulated, save
-from figures.style import BRAIN, CATEGORIES, CNNF, CONTROL, INK, NAMES, PAGE_MM, letter, new_figure, spread, styled, title
+from figures.style import (
+    BRAIN,
+    CATEGORIES,
+    CNNF,
+    CONTROL,
+    INK,
+    NAMES,
+    PAGE_MM,
+    letter,
+    new_figure,
+    spread,
+    styled,
+    title,
+)
 
 CAPTION = """Accuracy by labels per class (log axis), trained from scratch on the same labelled images, at 16 × 16
 pixels. First column: networks at their last step. Second: what recurrence adds, CNN-F at each step (darker: later, as
 named at the right) and the lateral control at its last, less the feedforward control, on the same labels. Third and
-fourth: generative classifiers (naive Bayes; LDA) and the discriminative one (logistic regression) on pixels, and on features of a network trained on
-other people's digits. Lines: means; points: seeds, each with labelled images, weights and batches of its own; bars:
-Student's 95 % interval of the paired difference over seeds. All networks take the same number of optimiser steps."""
+fourth: generative classifiers (naive Bayes; LDA) and the discriminative one (logistic
+regression) on pixels, and on features of a network trained on other people's digits. Lines: means; points: seeds, each
+with labelled images, weights and batches of its own; bars: Student's 95 % interval of the paired difference over seeds.
+All networks take the same number of optimiser steps."""
 COLUMNS = ["data", "input", "model", "n_per_class", "seed", "step", "accuracy", "n_test"]
 STYLES = {
     "cnnf": (CNNF, "o", NAMES["cnnf"]),
