@@ -12,7 +12,7 @@ from analysis.few_labels import Images, draw_labelled, jobs, network_accuracy, r
 from analysis.few_labels_summary import differences, mean_interval, summarise
 from neurocnnf.recipes import Recipe
 
-SHORT = Recipe("cnnf-digits", "digits", "none", 40, 15, 2, batch_size=16, feedback_batch_size=8)
+SHORT = Recipe("cnnf-digits", "digits", "none", 40, 30, 2, batch_size=16, feedback_batch_size=16)
 TINY = Recipe("cnnf-digits", "digits", "none", 2, 2, 1, batch_size=8, feedback_batch_size=8)
 
 
