@@ -111,6 +111,8 @@ def train(
     resume: Annotated[bool, typer.Option("--resume/--fresh", help="Continue, or start anew.")] = True,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the model first.")] = False,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    half: Annotated[bool, typer.Option("--half", help="Compute in bfloat16, for a GPU; weights stay float32.")] = False,
 ):
     """Train a model by a recipe; a broken-off run goes on where it stopped."""
     import torch
@@ -123,7 +125,7 @@ def train(
     for name in () if resume else ("state.pt", "log.csv", "run.txt"):  # the feedforward part shared with others stays
         (out / name).unlink(missing_ok=True)
     with progress_bar() as progress:
-        run(recipe, seed, out, compiled=compile_, progress=progress)
+        run(recipe, seed, out, compiled=compile_, device=device, half=half, progress=progress)
     typer.echo(out)
 
 

@@ -153,8 +153,10 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def find_recipe(name: str) -> Recipe:
-    """Return a recipe by name, or raise ValueError listing the names."""
+def find_recipe(name: str | Recipe) -> Recipe:
+    """Return a recipe by name, or raise ValueError listing the names; a recipe of one's own is returned as it is."""
+    if isinstance(name, Recipe):
+        return name
     if name not in RECIPES:
         raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {name!r}. Choose one of them.")
     return RECIPES[name]

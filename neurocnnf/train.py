@@ -29,7 +29,7 @@ LOG_COLUMNS = (
 
 
 def train(
-    recipe_name: str,
+    recipe_name: str | Recipe,
     seed: int,
     out: Path,
     *,
@@ -44,7 +44,7 @@ def train(
     Parameters
     ----------
     recipe_name
-        One of `neurocnnf.recipes.RECIPES`.
+        One of `neurocnnf.recipes.RECIPES`, or a recipe of one's own.
     seed
         Of the weights, the order of the images and the augmentation.
     out
@@ -93,7 +93,8 @@ def train(
         if (batch + 1) % SAVE_EVERY == 0 or batch + 1 == recipe.batches:
             _save(out / "state.pt", model, optimiser, batch + 1, seconds)
         if progress:
-            progress(f"{recipe_name}, seed {seed}", batch + 1, recipe.batches)
+            name = recipe.model if isinstance(recipe_name, Recipe) else recipe_name
+            progress(f"{name}, seed {seed}", batch + 1, recipe.batches)
     return model
 
 

@@ -384,7 +384,13 @@ def test_what_a_user_cannot_mend_keeps_its_traceback(parts, monkeypatch):
 def test_train_passes_its_options_on(parts):
     result = run("train", "cnnf-mnist", "--seed", "2", "--compile")
     assert result.exit_code == 0, result.output
-    assert parts.calls == [("train", "cnnf-mnist", "2", "build/train/cnnf-mnist-2", {"compiled": True})]
+    options = {"compiled": True, "device": "cpu", "half": False}
+    assert parts.calls == [("train", "cnnf-mnist", "2", "build/train/cnnf-mnist-2", options)]
+
+
+def test_train_passes_on_where_and_in_which_precision_to_compute(parts):
+    assert run("train", "cnnf-mnist", "--device", "cuda", "--half").exit_code == 0
+    assert parts.calls[0][-1] == {"compiled": False, "device": "cuda", "half": True}
 
 
 @pytest.mark.parametrize(("option", "left"), [("--resume", True), ("--fresh", False)])
