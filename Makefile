@@ -39,6 +39,9 @@ SUITE      := $(MODEL) ungated-cifar-gray lateral-cifar-gray $(CONTROL)
 ROBUST     ?= $(foreach kind,cnnf cnn,$(kind)-$(if $(NEUROCNNF_DATA),mnist,digits))
 ATTACKED   ?= 100
 
+# What `make few-labels` learns.
+LABELLED   ?= $(if $(NEUROCNNF_DATA),mnist,digits)
+
 # What `make train` makes.
 RECIPES ?= cnnf-mnist cnn-mnist cnnf-cifar-gray cnn-cifar-gray cnnf-digits cnn-digits
 SEEDS   ?= 0 1 2
@@ -70,7 +73,7 @@ PAPER      := $(foreach f,times_by_study composite published_networks speed_accu
               time_readouts masking trajectories,$(BUILD)/figures/$(f).png)
 PAPER      += $(if $(NEUROCNNF_DATA),$(RT_BINS))
 
-.PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness test lint bench train clean FORCE
+.PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness few-labels test lint bench train clean FORCE
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -101,6 +104,9 @@ robustness: $(BUILD)/figures/robustness.png  ## Attack ROBUST on ATTACKED images
 
 quick-robustness:  ## The same with few images and weak attacks into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory robustness BUILD=build/quick QUICK=--quick
+
+few-labels: $(BUILD)/figures/few_labels.png  ## Learn LABELLED from 5 to 500 labels per class, five seeds (half an hour)
+	@echo "tables are in $(BUILD)/few_labels, the figure in $(BUILD)/figures"
 
 test: $(READY)  ## Run the tests
 	@$(PY) -m pytest -q
@@ -173,6 +179,9 @@ $(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
 $(BUILD)/robustness/table.csv: analysis/robustness_summary.py $(ATTACKS)
 	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
 
+$(BUILD)/few_labels/.$(LABELLED): $(CODE) $(wildcard analysis/few_labels*.py) analysis/generative_pair.py $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.few_labels --data $(LABELLED) --out $(@D)/$(LABELLED) $(QUICK))
+
 # The suite finds these scores made: two processes at once would write the same files.
 $(SUITES): | $(SCORES) $(RANKED)
 
@@ -214,6 +223,9 @@ $(BUILD)/figures/neural_scores.png: $(DRAWING) analysis/neural_summary.py $(SCOR
 
 $(BUILD)/figures/recognition_times.png: $(DRAWING) $(TIMES)
 	$(call draw,$$(cat $(TIMES)))
+
+$(BUILD)/figures/few_labels.png: $(DRAWING) $(BUILD)/few_labels/.$(LABELLED)
+	$(call draw,$$(cat $(BUILD)/few_labels/.$(LABELLED)).csv)
 
 $(BUILD)/figures/robustness.png: $(DRAWING) $(ATTACKS) $(BUILD)/robustness/table.csv
 	$(call draw,$(ATTACKS))
