@@ -1,0 +1,91 @@
+"""Likeness of restored to clean images, against slow and closed forms; a model that restores is found, noise is not."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from analysis import sharpening as sharp
+from figures import sharpening as figure
+from neurocnnf import load_model
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    return rng.uniform(-1, 1, (3, 16, 16)), rng.uniform(-1, 1, (3, 16, 16))
+
+
+def test_gain_and_offset_are_those_of_a_line_by_least_squares(images):
+    restored, clean = images
+    for one, x, y in zip(sharp.matched(restored, clean), restored, clean, strict=True):
+        slope, offset = np.polyfit(x.ravel(), y.ravel(), 1)
+        np.testing.assert_allclose(one, slope * x + offset, atol=1e-12)
+    flat = sharp.matched(np.ones((1, 4, 4)), clean[:1, :4, :4])
+    np.testing.assert_allclose(flat, clean[0, :4, :4].mean())
+
+
+def test_the_ratio_of_peak_to_noise_is_that_of_its_definition(images):
+    _, clean = images
+    np.testing.assert_allclose(sharp.psnr(clean + 0.2, clean), 20.0)  # 10 log10(4 / .04)
+
+
+def test_structural_similarity_is_that_of_its_equation_window_by_window(images):
+    x, y = (one[0] for one in images)
+    at = np.arange(-5, 6)
+    kernel = np.exp(-(at**2) / (2 * 1.5**2))
+    weights = np.outer(kernel, kernel) / kernel.sum() ** 2
+    likeness = []
+    for row in range(5, 11):
+        for column in range(5, 11):
+            a, b = (one[row - 5 : row + 6, column - 5 : column + 6] for one in (x, y))
+            ma, mb = (weights * a).sum(), (weights * b).sum()
+            va, vb = (weights * (a - ma) ** 2).sum(), (weights * (b - mb) ** 2).sum()
+            ab = (weights * (a - ma) * (b - mb)).sum()
+            c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+            likeness.append((2 * ma * mb + c1) * (2 * ab + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2)))
+    assert sharp.ssim(x[None], y[None])[0] == pytest.approx(np.mean(likeness), abs=1e-12)
+    assert sharp.ssim(x[None], x[None])[0] == pytest.approx(1.0)
+
+
+def test_an_inversion_comes_nearer_to_the_image_than_gray(monkeypatch):
+    control = load_model("cnn-digits")
+    shown = sharp.load_images("digits", "test", 2, 0)
+    monkeypatch.setattr(sharp, "INVERSION_STEPS", 60)
+    found = sharp.matched(sharp.invert(control, shown, "block1", 0.001), shown)
+    gray = sharp.matched(np.zeros_like(shown), shown)
+    assert (sharp.psnr(found, shown) > sharp.psnr(gray, shown) + 3).all()
+
+
+class Restores:
+    """A stand-in that reconstructs the clean images at step 2, and nothing at step 1."""
+
+    name = "restores"
+
+    def __init__(self, clean):
+        self.clean = torch.as_tensor(clean)[:, None]
+
+    def unroll(self, images, n_steps):
+        assert n_steps == 2
+        noise = torch.rand(self.clean.shape, generator=torch.Generator().manual_seed(0))
+        return SimpleNamespace(pixel_reconstructions=torch.stack([noise, 3 * self.clean + 1]))
+
+
+def test_a_model_that_restores_is_found_and_noise_is_not(monkeypatch, tmp_path):
+    test, training = (sharp.load_images("digits", split, 12, 0) for split in ("test", "train"))
+    monkeypatch.setattr(sharp, "INVERSION_STEPS", 2)
+    monkeypatch.setattr(sharp, "SMOOTHNESS", (0.01,))
+    table = sharp.measure(Restores(test), load_model("cnn-digits"), test, training, 2, 0)
+    assert len(table) == 9 * 6
+    steps = table[table["way"] == sharp.STEP]
+    assert (steps[steps["step"] == 2]["ssim"] > 0.999).all()
+    assert (steps[steps["step"] == 2]["ssim_gain_low"] > 0).all()
+    assert (steps[steps["step"] == 1]["ssim"] < 0.2).all()
+    inputs = table[table["way"] == sharp.INPUT]
+    assert (inputs[["psnr_gain", "ssim_gain"]] == 0).all(axis=None)
+    weakest = table[(table["degradation"] == "blur") & (table["way"] == sharp.GAUSSIAN)]
+    assert (weakest["setting"] == "sigma 0").all()  # nothing blurred is restored by blurring it again
+    table.assign(model="stand-in").to_csv(tmp_path / "t.csv", index=False)
+    figure.main(["--in", str(tmp_path / "t.csv"), "--out", str(tmp_path / "drawn")])
+    assert (tmp_path / "drawn.png").stat().st_size > 10_000
