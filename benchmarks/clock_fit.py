@@ -72,6 +72,7 @@ def clock_interval(samples: NDArray, tried: NDArray) -> tuple[float, float]:
 
     Resamples are shifted to have the estimate as their mean. A clock stands for all that are nearer to it than to its
     neighbours: bounds are moved outwards by half the gap there; percentiles of grid points alone would be too narrow.
+    No time is below 0.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def clock_interval(samples: NDArray, tried: NDArray) -> tuple[float, float]:
     tried = np.unique(tried)
     half_gap = np.gradient(tried) / 2
     low, high = interval(samples[1:] - samples[1:].mean() + samples[0])
-    return low - float(np.interp(low, tried, half_gap)), high + float(np.interp(high, tried, half_gap))
+    return max(0.0, low - float(np.interp(low, tried, half_gap))), high + float(np.interp(high, tried, half_gap))
 
 
 def read_at(

@@ -65,3 +65,4 @@ def test_an_interval_of_picked_clocks_reaches_half_a_gap_beyond_them():
     assert clock_interval(np.full(100, 22.0), tried) == (18.5, 25.5)
     samples = np.r_[6.0, np.repeat([4.0, 8.0], 50)]  # mean 6: nothing is shifted
     assert clock_interval(samples, tried) == (3.0, pytest.approx(8 + (15 - 6) / 4))
+    assert clock_interval(np.r_[2.0, np.repeat([2.0, 22.0], 50)], tried)[0] == 0.0  # shifted to -8
