@@ -23,6 +23,7 @@ explains. p: against the control on the same resamples, or, for partial correlat
 whole figure. ΔAIC above 0: the model's time helps. Studies whose data were not here are named."""
 COLUMNS = ["study", "measure", "model", "state", "effect", "low", "high", "ceiling", "p_holm", "delta_aic", "n_used"]
 COLUMNS += ["n_total", "simulated"]
+MISSING = "missing"
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -36,7 +37,7 @@ def draw(table: pd.DataFrame) -> Figure:
     looks = looks_of(list(table["model"]))
     known = table["effect"].notna()
     groups = list(table.groupby(["study", "measure"], sort=False))
-    n_rows = sum(int(part["effect"].notna().sum()) or 1 for _, part in groups) + 0.7 * len(groups)
+    n_rows = sum(len(part) if part["effect"].notna().any() else 1 for _, part in groups) + 0.7 * len(groups)
     figure = new_figure(PAGE_MM, 26 + 4.3 * n_rows)
     title(figure, "Model time against time in people and in IT", is_simulated(table))
     axes = figure.subplots()
@@ -44,7 +45,7 @@ def draw(table: pd.DataFrame) -> Figure:
     reach = table.loc[known, ["effect", "low", "high"]].to_numpy()
     low, high = min(-0.1, float(np.nanmin(reach, initial=0))), max(1.0, float(np.nanmax(reach, initial=1)))
     for (study, measure), part in groups:
-        here = part[part["effect"].notna()]
+        here = part if part["effect"].notna().any() else part.iloc[:0]
         if here.empty:
             words, place = str(part["state"].iloc[0]), axes.get_yaxis_transform()
             axes.text(0.01, down, words, transform=place, va="center", color=FAINT)
@@ -58,7 +59,7 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.set(ylim=(down - 0.5, -1.6), xlim=(low - 0.05, low + (high - low) / 0.7), xlabel="effect")
     axes.set_xticks([x for x in axes.get_xticks() if low - 0.05 <= x <= high])
     axes.tick_params(axis="y", length=0)
-    for x, head in zip((0.80, 0.90, 1.0), ("p (Holm)", "ΔAIC", "n"), strict=True):
+    for x, head in zip((0.78, 0.865, 1.0), ("p (Holm)", "ΔAIC", "n"), strict=True):
         axes.text(x, -1.1, head, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6, color=FAINT)
     handles = [
         Line2D([], [], color=look.colour, marker=look.marker, markersize=3.4, label=look.name)
@@ -70,13 +71,16 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def _row(axes, row: dict, down: float, look) -> None:
     """Draw a model's row, and write its numbers beside it."""
+    if np.isnan(row["effect"]):
+        axes.text(0.01, down, MISSING, transform=axes.get_yaxis_transform(), va="center", color=look.colour, fontsize=6)
+        return
     if np.isfinite(row["ceiling"]):
         axes.plot([row["ceiling"]] * 2, [down - 0.5, down + 0.5], color=CEILING, linewidth=2, zorder=0)
     axes.plot([row["low"], row["high"]], [down, down], color=look.colour)
     axes.plot([row["effect"]], [down], look.marker, color=look.colour, markersize=3.6)
     p = "" if pd.isna(row["p_holm"]) else "< .001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.2f}"
     aic = "" if pd.isna(row["delta_aic"]) else f"{row['delta_aic']:.1f}".replace("-", "−")
-    for x, words in zip((0.80, 0.90, 1.0), (p, aic, f"{row['n_used']:.0f}/{row['n_total']:.0f}"), strict=True):
+    for x, words in zip((0.78, 0.865, 1.0), (p, aic, f"{row['n_used']:.0f}/{row['n_total']:.0f}"), strict=True):
         axes.text(x, down, words, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6)
 
 
