@@ -68,10 +68,9 @@ EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
 # Measured once, when a checkpoint is shipped: three seeds, of which only the first one's weights are kept.
 CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
 FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times,$(BUILD)/figures/$(f).png)
-# What `make paper` adds: the suite, and what is drawn from single studies. RT bins have no simulated stand-in.
-PAPER      := $(foreach f,times_by_study composite published_networks speed_accuracy it_latency \
-              time_readouts masking trajectories,$(BUILD)/figures/$(f).png)
-PAPER      += $(if $(NEUROCNNF_DATA),$(RT_BINS))
+# What `make paper` adds: the suite, and what is drawn from single studies.
+PAPER      := $(foreach f,times_by_study composite published_networks speed_accuracy it_latency clock_ranges \
+              condition_times time_readouts masking trajectories,$(BUILD)/figures/$(f).png)
 
 .PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness few-labels test lint bench train clean FORCE
 
