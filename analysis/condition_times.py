@@ -21,7 +21,15 @@ from analysis.timing_stage import run_timing_stage
 from benchmarks.bootstrap import N_RESAMPLES
 from benchmarks.clean_readout import Answers
 from benchmarks.recognition_by_condition import QUICK_RESAMPLES, answer_study, tabulate
-from benchmarks.recognition_measures import People, draw_pictures, meet_people, profiles, rt, steps_until_right
+from benchmarks.recognition_measures import (
+    People,
+    draw_pictures,
+    meet_people,
+    profiles,
+    rt,
+    steps_until_right,
+    uncertainty,
+)
 from benchmarks.score import used_steps
 
 METRIC = "pearson"
@@ -47,10 +55,9 @@ def condition_table(answers: Answers, people: People, drawn: NDArray) -> pd.Data
         over pictures), unsolved (share of pictures, censored), n_pictures, n_observers.
     """
     right = answers.right(answers.layer)
-    ordered = np.sort(answers.decisions[answers.layer][0], axis=1)
     measured = {
         "model_steps": steps_until_right(right)[-1].astype(float),
-        "doubt": (ordered[:, -2] - ordered[:, -1]).astype(float),
+        "doubt": uncertainty(answers.decisions[answers.layer][0]),
     }
     table = pd.DataFrame({"condition": answers.conditions, "experiment": people.experiment})
     table = _with_interval(table, "human_ms", people.published("rt_ms"), people.rt_ms)
@@ -74,10 +81,10 @@ def statistics_table(answers: Answers, people: People, drawn: NDArray) -> pd.Dat
     rows = [
         tabulate(match, answers.layer, len(answers.labels), simulated)[0]
         for match in rt(answers, answers.layer, people, drawn)
-        # what is known at step 0 is the same in every row
-        if match.metric == METRIC and match.step in (last, 0 if match.target.startswith("from") else last)
+        # what is known at step 0 has that step alone
+        if match.metric == METRIC and (match.step == last or match.target.startswith("from"))
     ]
-    return pd.DataFrame(rows).drop_duplicates("target").assign(n_conditions=len(answers.conditions))
+    return pd.DataFrame(rows).assign(n_conditions=len(answers.conditions))
 
 
 def condition_times(models, source, n_steps: int, seed: int, *, quick: bool = False) -> dict[str, pd.DataFrame]:

@@ -206,9 +206,7 @@ def run(
             progress(f"few labels: {data}", done, len(todo))
     runs = pd.concat(tables, ignore_index=True)
     content = {".csv": runs, ".summary.csv": summarise(runs), ".differences.csv": differences(runs)}
-    return [
-        stages.write_atomically(out.with_name(out.name + ending), _csv(table)) for ending, table in content.items()
-    ]
+    return [stages.write_atomically(out.with_name(out.name + ending), _csv(table)) for ending, table in content.items()]
 
 
 def _csv(table: pd.DataFrame) -> bytes:

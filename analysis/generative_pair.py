@@ -69,5 +69,3 @@ def fit_classifier(name: str, features: NDArray, labels: NDArray[np.int64]):
 def accuracy_on_test(name: str, train: tuple[NDArray, NDArray], test: tuple[NDArray, NDArray]) -> float:
     """Return the share of test images (image, feature), (image,) that a classifier fitted on `train` gets right."""
     return float((fit_classifier(name, *train).predict(test[0]) == test[1]).mean())
-
-

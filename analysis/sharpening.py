@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ def best_inversion(control, training: NDArray) -> tuple[str, Way]:
     """Choose the layer (end of the first or the last pair of blocks) and the smoothness on clean training images."""
     blocks = [layer for layer in control.layer_names if layer.startswith("block")]
     ways = {
-        f"{layer}, smoothness {weight:g}": (lambda x, layer=layer, weight=weight: invert(control, x, layer, weight))
+        f"{layer}, smoothness {weight:g}": partial(invert, control, layer=layer, smoothness=weight)
         for layer in blocks[1::2]
         for weight in SMOOTHNESS
     }
@@ -140,7 +141,7 @@ def restorations(
     import torch
 
     yield INPUT, 0, "", degraded
-    filters = {width: (lambda x, width=width: gaussian_filter(x, (0, width, width))) for width in WIDTHS}
+    filters = {width: partial(gaussian_filter, sigma=(0, width, width)) for width in WIDTHS}
     width = choose(filters, *training)
     yield GAUSSIAN, 0, f"sigma {width:g}", filters[width](degraded)
     yield MEDIAN, 0, "3 × 3", median_filter(degraded, size=(1, 3, 3))

@@ -8,6 +8,7 @@ window, in recording and fit alike (`benchmarks.clock_fit` averages the model ov
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.timing_stage import run_timing_stage
-from benchmarks.bootstrap import interval
+from benchmarks.bootstrap import interval, shifted
 from benchmarks.centroid_decoding import ALL_POSITIONS
 from benchmarks.clock_fit import clock_grid, read_at
 from benchmarks.it_decoding import (
@@ -80,7 +81,7 @@ def latencies(course: TimeCourse) -> dict[str, float]:
     curves = np.concatenate([course.accuracy[None], course.resampled])
     for name, share in (("onset", ONSET), ("half_rise", HALF)):
         measured, *samples = rise_time(course.times_ms, curves, share)
-        low, high = interval(np.array(samples) - np.nanmean(samples) + measured)
+        low, high = interval(shifted(np.array(samples), measured))
         found |= {name: float(measured), f"{name}_low": low, f"{name}_high": high}
     return found
 
@@ -123,8 +124,9 @@ def profile_table(prepared: CourseFit, curve: NDArray) -> pd.DataFrame:
     curve
         (step,), the model's decodability.
     """
-    shapes = np.broadcast_to(curve - CHANCE, (len(prepared.total), len(curve)))
-    errors, _ = prepared.fit.errors(shapes)
+    fit = prepared.fit
+    measured = replace(fit, power=fit.power[:1], products=fit.products[:, :1])  # no resamples
+    errors, _ = measured.errors((curve - CHANCE)[None])
     coarse = np.isin(GRID.onset_ms, np.unique(GRID.onset_ms)[::PROFILE_EVERY])
     r2 = 1 - errors[0] / prepared.total[0]
     table = pd.DataFrame({"onset_ms": GRID.onset_ms, "ms_per_step": GRID.ms_per_step, "r2": r2})

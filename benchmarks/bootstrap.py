@@ -161,15 +161,20 @@ def interval(samples: NDArray, level: float = LEVEL) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def shifted(values: NDArray, estimate: float) -> NDArray[np.float64]:
+    """Shift resamples so that the mean of those that are finite is the estimate; as they are, where none is."""
+    values = np.asarray(values, np.float64)
+    defined = values[np.isfinite(values)]
+    return values - defined.mean() + estimate if len(defined) else values
+
+
 def recentred(values: NDArray, estimate: float) -> NDArray[np.float64]:
-    """Shift resampled correlations so that their mean is the estimate, within [-1, 1].
+    """Shift resampled correlations as `shifted` does, and keep them within [-1, 1].
 
     Subjects drawn with replacement are fewer different ones, whose mean times are noisier: every resampled correlation
     is attenuated for that reason alone, and unshifted percentiles would miss a high correlation.
     """
-    values = np.asarray(values, np.float64)
-    defined = values[np.isfinite(values)]
-    return np.clip(values - defined.mean() + estimate, -1, 1) if len(defined) else values
+    return np.clip(shifted(values, estimate), -1, 1)
 
 
 def pair_counts(n_images: int, n_resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:

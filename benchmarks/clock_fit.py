@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.bootstrap import interval
+from benchmarks.bootstrap import interval, shifted
 
 N_WITHIN = 5
 """Points at which a window of time is read, evenly spaced, before they are averaged."""
@@ -83,7 +83,7 @@ def clock_interval(samples: NDArray, tried: NDArray) -> tuple[float, float]:
     """
     tried = np.unique(tried)
     half_gap = np.gradient(tried) / 2
-    low, high = interval(samples[1:] - samples[1:].mean() + samples[0])
+    low, high = interval(shifted(samples[1:], samples[0]))
     return max(0.0, low - float(np.interp(low, tried, half_gap))), high + float(np.interp(high, tried, half_gap))
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks import resamples
 from benchmarks.benchmark import Benchmark, Run
-from benchmarks.bootstrap import count_draws, interval
+from benchmarks.bootstrap import count_draws, interval, shifted
 from benchmarks.ceilings import spearman_brown
 from benchmarks.centroid_decoding import ALL_POSITIONS, SPLITS, decode, right_answers
 from benchmarks.clock_fit import ScaledFit, clock_grid, clock_interval, step_gram, time_weights
@@ -230,18 +230,13 @@ def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> tuple
         row: dict[str, Any] = {"step": step}
         for name, sample in zip(STATISTICS, values, strict=True):
             tried = getattr(GRID, name, None)
-            bounds = interval(_shifted(sample)) if tried is None else clock_interval(sample, tried)
+            bounds = interval(shifted(sample[1:], sample[0])) if tried is None else clock_interval(sample, tried)
             row |= {name: sample[0]} | dict(zip((f"{name}_low", f"{name}_high"), bounds, strict=True))
         row |= {"amplitude": amplitudes[0, best[0]], "rmse": np.sqrt(max(least[0], 0) / n_times)}
         row |= {"rmse_flat": np.sqrt(prepared.total[0] / n_times), "at_edge": bool(GRID.at_edge(best[:1])[0])}
         rows.append(row)
-        kept.append(np.r_[r2[0], _shifted(r2)])
+        kept.append(np.r_[r2[0], shifted(r2[1:], r2[0])])
     return pd.DataFrame(rows), np.array(kept)
-
-
-def _shifted(samples: NDArray) -> NDArray:
-    """Shift resamples (all but the first) to have the estimate (the first) as their mean."""
-    return samples[1:] - samples[1:].mean() + samples[0]
 
 
 def layer_rows(

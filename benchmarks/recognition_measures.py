@@ -179,6 +179,15 @@ def steps_until_right(right: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.cumsum(~np.logical_or.accumulate(right, axis=0), axis=0)
 
 
+def uncertainty(decisions: NDArray) -> NDArray[np.float64]:
+    """How little lies between the best two answers, (…, presentation), of decision values (…, presentation, category).
+
+    0 at most: the second largest less the largest.
+    """
+    ordered = np.sort(decisions, axis=-1)
+    return (ordered[..., -2] - ordered[..., -1]).astype(float)
+
+
 def rt(answers: Answers, layer: str, people: People, drawn: NDArray) -> Iterator[Match]:
     """Correlate the model's time with people's, over conditions; what is known at step 0 is the feedforward null.
 
@@ -190,8 +199,7 @@ def rt(answers: Answers, layer: str, people: People, drawn: NDArray) -> Iterator
     right = answers.right(layer)
     unsolved = 1 - np.logical_or.accumulate(right, axis=0).mean(axis=1)
     spent = steps_until_right(right)
-    ordered = np.sort(answers.decisions[layer][0], axis=1)
-    unsure = (ordered[:, -2] - ordered[:, -1])[None]  # little between the best two answers
+    unsure = uncertainty(answers.decisions[layer][:1])
     dummies = [(people.experiment == one).astype(float) for one in np.unique(people.experiment)[1:]]
     model, resampled = profiles(spent, answers), profiles(spent, answers, drawn)
     doubt, doubt_resampled = profiles(unsure, answers), profiles(unsure, answers, drawn)

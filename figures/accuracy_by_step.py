@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from analysis.accuracy_summary import MEAN, SEED, read_accuracies, with_means
 from figures.files import arguments, check_columns, find_tables, is_simulated, save
-from figures.style import CNNF, CONTROL, FAINT, NAMES, PAGE_MM, letter, new_figure, shades, spread, styled, title
+from figures.style import FAINT, LOOKS, NAMES, PAGE_MM, letter, new_figure, shades, spread, styled, title
 
 CAPTION = """Accuracy by step. Step 0 is the feedforward sweep; the answer at each step is that of its own logits.
 Columns: test images as they are, with Gaussian noise (SD, images span -1 to 1), blurred (SD of the Gaussian, in
@@ -26,7 +26,6 @@ lines: single seeds; strong ones: their mean. Darker lines are the harder levels
 panels have an axis of their own, which does not begin at 0; the degraded panels of a row share one."""
 COLUMNS = ["model", "kind", "data", "seed", "degradation", "level", "step", "accuracy", "n_images"]
 HEADINGS = {"clean": "clean", "noise": "noise (SD)", "blur": "blur (SD, pixels)", "occlusion": "occlusion (share)"}
-KINDS = {"cnnf": (CNNF, "o", "-"), "cnn": (CONTROL, "D", (0, (3, 1.6)))}
 ROW_MM, TOP_MM, GAP_POINTS = 46.0, 16.0, 8.0
 
 
@@ -79,7 +78,7 @@ def _lines(axes: Axes, part: pd.DataFrame, last: int) -> None:
     """Draw each level of each kind: seeds faint, mean strong; name the levels at the right end of CNN-F's lines."""
     ends: list[tuple[float, str]] = []
     levels = sorted(part["level"].unique())
-    for kind, (colour, marker, dashes) in KINDS.items():
+    for kind, (colour, marker, dashes, _) in LOOKS.items():
         for shade, level in zip(shades(colour, len(levels), 0.45), levels, strict=True):
             rows = part[(part["kind"] == kind) & (part["level"] == level)]
             for _, seed in rows[rows["summary"] == SEED].groupby("seed"):
@@ -113,7 +112,7 @@ def _legend(figure: Figure, table: pd.DataFrame) -> None:
     """Name the kinds and the seeds below the title."""
     n_seeds = table.loc[table["summary"] == MEAN].groupby("kind")["n_seeds"].agg(["min", "max"])
     handles = []
-    for kind, (colour, marker, dashes) in KINDS.items():
+    for kind, (colour, marker, dashes, _) in LOOKS.items():
         if kind in n_seeds.index:
             low, high = n_seeds.loc[kind]
             count = f"{high} seed{'s' if high > 1 else ''}" if low == high else f"{low} to {high} seeds"

@@ -13,16 +13,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.files import arguments, check_columns, find_tables, is_simulated, save
-from figures.style import INK, PAGE_MM, letter, looks_of, new_figure, styled, title
+from figures.files import arguments, check_columns, find_tables, is_simulated, joined, save
+from figures.style import CNNF, CONTROL, PAGE_MM, letter, looks_of, new_figure, styled, title
 
 CAPTION = """The clock is an assumption: results over a range of clocks. Each cell is one clock, onset and duration of a
 step; each column a model. Above: root mean squared difference between accuracies of people at deadlines and of the
 model, included observers, one clock for all conditions (the darker, the better). Below: share of the time course of
 decodability from IT that the model explains, all positions known, amplitudes at their best (below 0 is cut). Cross: the
 best clock; line: clocks within 5 % of its error, or within .05 of its R². Masking has the same in its own figure."""
-COLUMNS = {"rmse": ["model", "target", "onset_ms", "ms_per_step", "rmse"]}
-COLUMNS |= {"r2": ["model", "onset_ms", "ms_per_step", "r2"]}
+COLUMNS = ["model", "onset_ms", "ms_per_step"]
 LABELS = {"rmse": "RMSE (accuracy), people at deadlines", "r2": "R², decodability from IT"}
 INCLUDED = "included observers"
 
@@ -40,7 +39,7 @@ def draw(tables: Sequence[pd.DataFrame]) -> Figure:
     title(figure, "Results over a range of clocks", is_simulated(*tables))
     panels = figure.subplots(len(tables), len(looks), squeeze=False, sharex="row", sharey="row")
     for row, table in zip(panels, tables, strict=True):
-        value = "rmse" if "rmse" in table else "r2"
+        value = _measured(table)
         here = table[table["target"] == INCLUDED] if "target" in table else table
         low = max(0.0, float(here[value].min()))
         for axes, (model, look) in zip(row, looks.items(), strict=True):
@@ -57,6 +56,11 @@ def draw(tables: Sequence[pd.DataFrame]) -> Figure:
     return figure
 
 
+def _measured(table: pd.DataFrame) -> str:
+    """Name the column that a profile is of."""
+    return "rmse" if "rmse" in table else "r2"
+
+
 def _map(axes: Axes, part: pd.DataFrame, value: str, limits: tuple[float, float]):
     square = part.pivot(index="onset_ms", columns="ms_per_step", values=value)
     values = np.clip(square.to_numpy(), *limits)
@@ -66,9 +70,8 @@ def _map(axes: Axes, part: pd.DataFrame, value: str, limits: tuple[float, float]
     best = np.unravel_index(values.argmin() if error else values.argmax(), values.shape)
     level = 1.05 * values[best] if error else values[best] - 0.05
     if values.min() < level < values.max():
-        axes.contour(square.columns, square.index, values, [level], colors=["#0072B2"], linewidths=0.8)
-    axes.plot([square.columns[best[1]]], [square.index[best[0]]], "x", color="#D55E00", markersize=5)
-    axes.tick_params(colors=INK)
+        axes.contour(square.columns, square.index, values, [level], colors=[CNNF], linewidths=0.8)
+    axes.plot([square.columns[best[1]]], [square.index[best[0]]], "x", color=CONTROL, markersize=5)
     return mesh
 
 
@@ -78,10 +81,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     tables = []
     for path in find_tables(options.inputs, [".profile.csv"]):
         table = pd.read_csv(path)
-        tables.append(check_columns(table, COLUMNS["rmse" if "rmse" in table else "r2"], path.name))
+        tables.append(check_columns(table, [*COLUMNS, _measured(table)], path.name))
     with styled():
-        together = pd.concat([table.assign(part=k) for k, table in enumerate(tables)], ignore_index=True)
-        save(draw(tables), options.out, together, CAPTION)
+        parts = {str(place): table for place, table in enumerate(tables)}
+        save(draw(tables), options.out, joined(parts), CAPTION)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.files import arguments, beside, check_columns, find_tables, is_simulated, save
+from figures.files import arguments, beside, check_columns, find_tables, is_simulated, joined, save
 from figures.style import CEILING, FAINT, INK, PAGE_MM, Look, ink_on, letter, looks_of, new_figure, styled, title
 
 CAPTION = """The composite of all benchmarks. a: scores, divided by their ceilings (gray line: 1), averaged within
@@ -176,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from ``<stem>.csv`` and what stands beside it."""
     options = arguments(str(__doc__), "the stem of a suite's tables", argv)
     parts, suite = read_parts(options.inputs[0])
-    table = pd.concat([part.assign(part=name) for name, part in parts.items()], ignore_index=True)
+    table = joined(parts)
     table = table[["part", *(column for column in table.columns if column != "part")]]
     with styled():
         save(draw(parts, is_simulated(suite)), options.out, table, CAPTION)

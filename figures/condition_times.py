@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from figures.files import arguments, is_simulated, read_parts, save
+from figures.files import arguments, is_simulated, joined, read_parts, save
 from figures.style import (
     CATEGORIES,
     CEILING,
@@ -23,7 +22,9 @@ from figures.style import (
     Look,
     letter,
     looks_of,
+    model_handles,
     new_figure,
+    number_map,
     styled,
     title,
 )
@@ -54,12 +55,12 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     looks = looks_of(list(tables["statistics"]["model"]))
     n_targets = tables["statistics"]["target"].nunique()
-    figure = new_figure(PAGE_MM, 62 + 8 + max(40, 12 + (4.5 * len(looks) + 3) * n_targets))
+    above_mm, below_mm = 62, max(40, 12 + (4.5 * len(looks) + 3) * n_targets)
+    figure = new_figure(PAGE_MM, above_mm + below_mm + 8)
     simulated = is_simulated(tables["conditions"])
     study = "simulated people" if simulated else "Maniquet et al. 2025"
     title(figure, f"Model time against human time over manipulations: {study}", simulated)
-    forest_mm = max(40, 12 + (4.5 * len(looks) + 3) * n_targets)
-    above, below = figure.subfigures(2, 1, height_ratios=(62, forest_mm))
+    above, below = figure.subfigures(2, 1, height_ratios=(above_mm, below_mm))
     panels = [*above.subplots(1, 3), below.subplots()]
     model = next(iter(looks))
     here = tables["conditions"][tables["conditions"]["model"] == model]
@@ -70,10 +71,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     for axes, name, left in zip(panels, "abcd", (9, 9, 9, 40), strict=True):
         letter(axes, name, left)
     panels[0].set_title(model, loc="left")
-    handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, markersize=3.4, label=look.name)
-        for look in looks.values()
-    ]
+    handles = model_handles(looks)
     below.legend(handles=handles, loc="outside lower left", ncols=min(5, len(handles)))
     return figure
 
@@ -113,14 +111,7 @@ def _forest(axes: Axes, table: pd.DataFrame, looks: Mapping[str, Look]) -> None:
 
 def _map(axes: Axes, bins: pd.DataFrame, course: pd.DataFrame) -> None:
     square = bins.pivot(index="step", columns="rt_bin", values="likeness")
-    axes.imshow(square, cmap="Blues", aspect="auto")
-    middle = (square.to_numpy().min() + square.to_numpy().max()) / 2
-    for (down, across), value in np.ndenumerate(square.to_numpy()):
-        ink = "white" if value > middle else INK
-        words = f"{value:.2f}".replace("0.", ".").replace("-", "−")
-        axes.text(across, down, words, ha="center", va="center", fontsize=5.5, color=ink)
-    axes.set_xticks(range(len(square.columns)), square.columns)
-    axes.set_yticks(range(len(square)), square.index)
+    number_map(axes, square, lambda value: f"{value:.2f}".replace("0.", ".").replace("-", "−"), aspect="auto")
     axes.set(xlabel="fifth of reaction times", ylabel="step")
     row = course.iloc[0]
     numbers = (f"{value:.3f}" for value in (row["statistic"], row["low"], row["high"]))
@@ -134,8 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = arguments(CAPTION.split(".")[0], "stem of the tables of analysis.condition_times", argv)
     tables = read_parts(options.inputs, PARTS)
     with styled():
-        together = pd.concat([table.assign(part=name) for name, table in tables.items()], ignore_index=True)
-        save(draw(tables), options.out, together, CAPTION)
+        save(draw(tables), options.out, joined(tables), CAPTION)
 
 
 if __name__ == "__main__":

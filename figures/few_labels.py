@@ -14,21 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from analysis.few_labels_summary import differences, summarise
-from figures.files import arguments, check_columns, find_tables, is_simulated, save
-from figures.style import (
-    BRAIN,
-    CATEGORIES,
-    CNNF,
-    CONTROL,
-    INK,
-    NAMES,
-    PAGE_MM,
-    letter,
-    new_figure,
-    spread,
-    styled,
-    title,
-)
+from figures.files import arguments, is_simulated, read_tables, save
+from figures.style import CATEGORIES, INK, LOOKS, PAGE_MM, letter, new_figure, spread, styled, title
 
 CAPTION = """Accuracy by labels per class (log axis), trained from scratch on the same labelled images, at 16 × 16
 pixels. First column: networks at their last step. Second: what recurrence adds, CNN-F at each step (darker: later, as
@@ -38,15 +25,13 @@ regression) on pixels, and on features of a network trained on other people's di
 with labelled images, weights and batches of its own; bars: Student's 95 % interval of the paired difference over seeds.
 All networks take the same number of optimiser steps."""
 COLUMNS = ["data", "input", "model", "n_per_class", "seed", "step", "accuracy", "n_test"]
-STYLES = {
-    "cnnf": (CNNF, "o", NAMES["cnnf"]),
-    "lateral": (BRAIN, "^", "lateral"),
-    "cnn": (CONTROL, "D", NAMES["cnn"]),
+CLASSICAL_STYLES = {
     "naive-bayes": (CATEGORIES[0], "o", "naive Bayes"),
-    "lda": (CATEGORIES[2], "s", "LDA"),
+    "lda": (CATEGORIES[1], "s", "LDA"),
     "logistic": (INK, "D", "logistic regression"),
 }
-NETWORKS, CLASSICAL = ("cnnf", "lateral", "cnn"), ("naive-bayes", "lda", "logistic")
+NETWORKS, CLASSICAL = ("cnnf", "lateral", "cnn"), tuple(CLASSICAL_STYLES)
+STYLES = {kind: (LOOKS[kind].colour, LOOKS[kind].marker, LOOKS[kind].name) for kind in NETWORKS} | CLASSICAL_STYLES
 HEADINGS = ("networks, last step", "less feedforward control", "classifiers of pixels", "classifiers of features")
 ROW_MM, TOP_MM = 48.0, 16.0
 
@@ -142,8 +127,7 @@ def _gaps(axes: Axes, table: pd.DataFrame) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from tables of runs."""
     options = arguments(str(__doc__), "stems of analysis.few_labels", argv)
-    tables = [check_columns(pd.read_csv(path), COLUMNS, path.name) for path in find_tables(options.inputs)]
-    runs = pd.concat(tables, ignore_index=True)
+    runs = pd.concat(read_tables(options.inputs, COLUMNS), ignore_index=True)
     with styled():
         save(draw(runs), options.out, runs, CAPTION)
 

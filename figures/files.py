@@ -98,6 +98,11 @@ def check_columns(table: pd.DataFrame, needed: Iterable[str], source: str) -> pd
     return table
 
 
+def read_tables(inputs: Iterable[Path], columns: Sequence[str]) -> list[pd.DataFrame]:
+    """Read tables that all have certain columns; see `find_tables` and `check_columns` for what is refused."""
+    return [check_columns(pd.read_csv(path), columns, path.name) for path in find_tables(inputs)]
+
+
 def read_parts(stems: Iterable[Path], columns: Mapping[str, Sequence[str]]) -> dict[str, pd.DataFrame]:
     """Read the tables ``<stem>.<part>.csv`` of a stage.
 
@@ -120,6 +125,11 @@ def read_parts(stems: Iterable[Path], columns: Mapping[str, Sequence[str]]) -> d
         part: check_columns(pd.read_csv(path), needed, path.name)
         for (part, needed), path in zip(columns.items(), paths, strict=True)
     }
+
+
+def joined(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Put a figure's tables below one another, to be saved beside it, each with its name as ``part``."""
+    return pd.concat([table.assign(part=name) for name, table in parts.items()], ignore_index=True)
 
 
 def is_simulated(*tables: pd.DataFrame) -> bool:

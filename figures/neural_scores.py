@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.neural_summary import BY_STEP, SUMMARY, lay_out, read_scores, read_summary
 from figures.files import arguments, check_columns, find_tables, is_simulated, save
-from figures.style import CEILING, CNNF, CONTROL, FAINT, INK, NAMES, PAGE_MM, ink_on, letter, new_figure, styled, title
+from figures.style import CEILING, CNNF, FAINT, INK, LOOKS, NAMES, PAGE_MM, ink_on, letter, new_figure, styled, title
 
 CAPTION = """Likeness of layers to neurons, by step. Maps: raw scores of every layer (rows, deepest on top) at every
 step (columns; 0 is the feedforward sweep) of CNN-F, and, apart on the left, of its feedforward control, which has step
@@ -37,7 +37,6 @@ OF_ITSELF = """Simulated recordings are made from the very model that is scored:
 brain, and do not say which is the better model of it."""
 PER_STEP = ["layer", "step", "raw", "ceiling", "ceiling_rule", "n_used", "n_total", "simulated"]
 BY_TARGET = ["target", "metric", "raw_low", "raw_high"]
-KINDS = {"cnnf": (CNNF, "o"), "cnn": (CONTROL, "D")}
 REGIONS = {"humanIT": "human IT", "macaqueIT": "macaque IT"}
 METHODS = {"ridge": "ridge predictivity", "rsa": "representational similarity"}
 MISSING, NONE = "missing", "none: "
@@ -124,7 +123,7 @@ def _map(axes: Axes, part: pd.DataFrame, span: tuple[float, float], labelled: bo
     axes.set(xlim=(-0.05, max(columns.values()) + 1.05), ylim=(-0.08, len(layers) + 0.08))
     axes.set_xticks([x + 0.5 for x in columns.values()], ["control", *map(str, steps)])
     for mark, (kind, _) in zip(axes.get_xticklabels(), columns, strict=True):
-        mark.set_color(KINDS[kind][0])
+        mark.set_color(LOOKS[kind].colour)
     axes.set_yticks([y + 0.5 for y in range(len(layers))], layers if labelled else [])
     axes.tick_params(length=0, pad=1)
     axes.spines[:].set_visible(False)
@@ -209,7 +208,8 @@ def _numbers(axes: Axes, numbers: pd.DataFrame) -> None:
 
 def _number(axes: Axes, row: pd.Series, y: float) -> None:
     """Draw one number, its interval and ceiling, and write them on the right."""
-    colour, marker = KINDS.get(row["kind"], (INK, "s"))
+    look = LOOKS.get(row["kind"])
+    colour, marker = (INK, "s") if look is None else (look.colour, look.marker)
     if not math.isnan(row["ceiling"]):
         half = LINES["row"] / 2
         axes.plot([row["ceiling"]] * 2, [y - half, y + half], color=CEILING, linewidth=3, solid_capstyle="butt")
@@ -225,7 +225,7 @@ def _number(axes: Axes, row: pd.Series, y: float) -> None:
 def _legend(figure: Figure, table: pd.DataFrame) -> None:
     """Name what is drawn, below all panels."""
     handles: list[Line2D | Patch] = []
-    for kind, (colour, marker) in KINDS.items():
+    for kind, (colour, marker, *_) in LOOKS.items():
         if kind in set(table["kind"]):
             models = ", ".join(table.loc[table["kind"] == kind, "model"].unique())
             label = f"{NAMES[kind]} ({models})"

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from figures.files import arguments, check_columns, find_tables, is_simulated, save
+from figures.files import arguments, is_simulated, read_tables, save
 from figures.style import CNNF, CONTROL, FAINT, NAMES, PAGE_MM, letter, new_figure, shades, styled, title
 
 CAPTION = """Accuracy under attack, by step. Columns: attacks, each aimed at the very answer that is shown; first:
@@ -105,8 +105,7 @@ def _legend(figure: Figure, table: pd.DataFrame) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from tables of robustness."""
     options = arguments(str(__doc__), "tables of neurocnnf robustness (.csv)", argv)
-    tables = [check_columns(pd.read_csv(path), COLUMNS, path.name) for path in find_tables(options.inputs)]
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.concat(read_tables(options.inputs, COLUMNS), ignore_index=True)
     with styled():
         save(draw(table), options.out, table, CAPTION)
 

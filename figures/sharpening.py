@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.files import arguments, check_columns, find_tables, save
+from figures.files import arguments, read_tables, save
 from figures.style import CATEGORIES, CNNF, CONTROL, FAINT, INK, PAGE_MM, letter, new_figure, shades, styled, title
 
 CAPTION = """Does feedback sharpen obfuscated images? Likeness to the clean image, mean over test images with 95 %
@@ -76,8 +76,7 @@ def _panel(axes: Axes, table: pd.DataFrame, name: str) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from the table."""
     options = arguments(str(__doc__), "table of analysis.sharpening (.csv)", argv)
-    (path,) = find_tables(options.inputs)
-    table = check_columns(pd.read_csv(path), COLUMNS, path.name)
+    (table,) = read_tables(options.inputs, COLUMNS)
     with styled():
         save(draw(table), options.out, table, CAPTION)
 

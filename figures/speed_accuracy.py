@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.files import arguments, is_simulated, read_parts, save
+from figures.files import arguments, is_simulated, joined, read_parts, save
 from figures.style import (
     BRAIN,
     CEILING,
@@ -182,8 +182,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = arguments(CAPTION.split(".")[0], "stem of the tables of analysis.speed_accuracy", argv)
     tables = read_parts(options.inputs, COLUMNS)
     with styled():
-        together = pd.concat([table.assign(part=name) for name, table in tables.items()], ignore_index=True)
-        save(draw(tables), options.out, together, CAPTION)
+        save(draw(tables), options.out, joined(tables), CAPTION)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,17 @@ Colours: Okabe and Ito (2008), Color Universal Design; they stay apart for colou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 COLUMN_MM, PAGE_MM = 85.0, 180.0
 """Widths of a journal's column and page."""
@@ -119,6 +121,25 @@ def looks_of(models: Sequence[str]) -> dict[str, Look]:
             look = Look(CATEGORIES[n % len(CATEGORIES)], MARKERS[(4 + n) % len(MARKERS)], "-", model)
         looks[model] = look
     return looks
+
+
+def model_handles(looks: Mapping[str, Look]) -> list[Line2D]:
+    """Return a legend's entries, one per model: its line, marker and name."""
+    return [
+        Line2D([], [], color=look.colour, marker=look.marker, markersize=3.4, label=look.name)
+        for look in looks.values()
+    ]
+
+
+def number_map(axes: Axes, square: pd.DataFrame, text: Callable[[float], str], aspect: str = "equal") -> None:
+    """Draw a table (row, column) as a map, each cell with its number as `text` writes it."""
+    axes.imshow(square, cmap="Blues", origin="upper", aspect=aspect)
+    axes.set_xticks(range(square.shape[1]), square.columns)
+    axes.set_yticks(range(square.shape[0]), square.index)
+    middle = (square.to_numpy().min() + square.to_numpy().max()) / 2
+    for (down, across), value in np.ndenumerate(square.to_numpy()):
+        ink = "white" if value > middle else INK
+        axes.text(across, down, text(value), ha="center", va="center", fontsize=5, color=ink)
 
 
 def letter(axes: Axes, name: str, left_mm: float = 8.0) -> None:

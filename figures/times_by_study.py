@@ -10,10 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from figures.files import arguments, check_columns, find_tables, is_simulated, save
-from figures.style import CEILING, FAINT, INK, PAGE_MM, looks_of, new_figure, styled, title
+from figures.files import arguments, is_simulated, read_tables, save
+from figures.style import CEILING, FAINT, INK, PAGE_MM, looks_of, model_handles, new_figure, styled, title
 
 CAPTION = """Model time against human time and IT's, every study and model. Points: the one measure that was laid down
 for each question, with 95 % intervals; gray: ceiling, where there is one (scores from the suite are divided by theirs:
@@ -23,7 +22,7 @@ explains. p: against the control on the same resamples, or, for partial correlat
 whole figure. ΔAIC above 0: the model's time helps. Studies whose data were not here are named."""
 COLUMNS = ["study", "measure", "model", "state", "effect", "low", "high", "ceiling", "p_holm", "delta_aic", "n_used"]
 COLUMNS += ["n_total", "simulated"]
-MISSING = "missing"
+MISSING, NUMBERS_AT = "missing", (0.78, 0.865, 1.0)
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -59,12 +58,9 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.set(ylim=(down - 0.5, -1.6), xlim=(low - 0.05, low + (high - low) / 0.7), xlabel="effect")
     axes.set_xticks([x for x in axes.get_xticks() if low - 0.05 <= x <= high])
     axes.tick_params(axis="y", length=0)
-    for x, head in zip((0.78, 0.865, 1.0), ("p (Holm)", "ΔAIC", "n"), strict=True):
+    for x, head in zip(NUMBERS_AT, ("p (Holm)", "ΔAIC", "n"), strict=True):
         axes.text(x, -1.1, head, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6, color=FAINT)
-    handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, markersize=3.4, label=look.name)
-        for look in looks.values()
-    ]
+    handles = model_handles(looks)
     figure.legend(handles=handles, loc="outside lower left", ncols=min(5, len(handles)))
     return figure
 
@@ -80,15 +76,14 @@ def _row(axes, row: dict, down: float, look) -> None:
     axes.plot([row["effect"]], [down], look.marker, color=look.colour, markersize=3.6)
     p = "" if pd.isna(row["p_holm"]) else "< .001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.2f}"
     aic = "" if pd.isna(row["delta_aic"]) else f"{row['delta_aic']:.1f}".replace("-", "−")
-    for x, words in zip((0.78, 0.865, 1.0), (p, aic, f"{row['n_used']:.0f}/{row['n_total']:.0f}"), strict=True):
+    for x, words in zip(NUMBERS_AT, (p, aic, f"{row['n_used']:.0f}/{row['n_total']:.0f}"), strict=True):
         axes.text(x, down, words, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from the table."""
     options = arguments(CAPTION.split(".")[0], "table of analysis.times_by_study", argv)
-    (path,) = find_tables(options.inputs)
-    table = check_columns(pd.read_csv(path), COLUMNS, path.name)
+    (table,) = read_tables(options.inputs, COLUMNS)
     with styled():
         save(draw(table), options.out, table, CAPTION)
 

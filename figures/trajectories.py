@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.files import arguments, is_simulated, read_parts, save
-from figures.style import CATEGORIES, CNNF, INK, MARKERS, PAGE_MM, letter, new_figure, styled, title
+from figures.style import CATEGORIES, CNNF, INK, MARKERS, PAGE_MM, letter, new_figure, number_map, styled, title
 
 CAPTION = """Representational trajectories over steps, occluded stimuli, means with 95 % intervals over stimuli. (a)
 Distance moved at each step, over the activation's mean length. (b) Angle between successive displacements: 0°
@@ -69,22 +67,15 @@ def _model(row, moved: pd.DataFrame, across: pd.DataFrame, between: pd.DataFrame
         row[2].plot([part["mean"]], [y], **look)
     row[2].set_yticks(range(len(layers)), layers)
     row[2].set(xlabel="mean step of movement", ylim=(len(layers) - 0.5, -0.5))
-    _square(row[3], across.pivot(index="trained", columns="tested", values="accuracy"), 100)
+    number_map(row[3], across.pivot(index="trained", columns="tested", values="accuracy"), _percent)
     row[3].set(xlabel="tested at step", ylabel="trained at step", title=f"accuracy (%), {across['layer'].iloc[0]}")
     here = between[between["layer"] == across["layer"].iloc[0]]
-    _square(row[4], here.pivot(index="step", columns="other_step", values="dissimilarity"), 100)
+    number_map(row[4], here.pivot(index="step", columns="other_step", values="dissimilarity"), _percent)
     row[4].set(xlabel="step", ylabel="step", title="dissimilarity × 100")
 
 
-def _square(axes: Axes, square: pd.DataFrame, scale: float) -> None:
-    """Draw a matrix of steps with its numbers."""
-    axes.imshow(square, cmap="Blues", origin="upper")
-    axes.set_xticks(range(len(square)), square.columns)
-    axes.set_yticks(range(len(square)), square.index)
-    middle = (square.to_numpy().min() + square.to_numpy().max()) / 2
-    for (down, across), value in np.ndenumerate(square.to_numpy()):
-        ink = "white" if value > middle else INK
-        axes.text(across, down, f"{round(scale * value)}", ha="center", va="center", fontsize=5, color=ink)
+def _percent(value: float) -> str:
+    return f"{round(100 * value)}"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -307,10 +307,6 @@ def recognition_times(
     quick: Quick = False,
 ):
     """Compare the steps a model needs with the time people, or neurons, need; prints the path of the results last."""
-    from analysis import recognition_time as times
-    from neurocnnf import load_model
-    from neurocnnf.datastore import DataStore
-
     if study in TIME_STAGES:
         module, table = TIME_STAGES[study]
         flags = ["--quick"] * quick + ["--simulate-missing"] * simulate
@@ -322,6 +318,10 @@ def recognition_times(
     if study != "tang2018":
         known = ", ".join(("tang2018", *TIME_STAGES))
         raise ValueError(f"Study: expected one of {known}, got {study!r}. Choose one of them.")
+    from analysis import recognition_time as times
+    from neurocnnf import load_model
+    from neurocnnf.datastore import DataStore
+
     settings = {"n_resamples": 200, "n_permutations": 100} if quick else {}
     store = DataStore()
 

@@ -70,6 +70,7 @@ def train(
         If the loss is not finite; the state before that is kept.
     """
     recipe = find_recipe(recipe_name)
+    name = recipe.model if isinstance(recipe_name, Recipe) else recipe_name
     out.mkdir(parents=True, exist_ok=True)
     images, labels = load_training_tensors(recipe.data) if data is None else data
     images, labels = images.to(device), labels.to(device)
@@ -93,7 +94,6 @@ def train(
         if (batch + 1) % SAVE_EVERY == 0 or batch + 1 == recipe.batches:
             _save(out / "state.pt", model, optimiser, batch + 1, seconds)
         if progress:
-            name = recipe.model if isinstance(recipe_name, Recipe) else recipe_name
             progress(f"{name}, seed {seed}", batch + 1, recipe.batches)
     return model
 
