@@ -18,6 +18,7 @@ from analysis.decoded_study import DecodedStudy, decode_models, load_tang2018
 from analysis.human_times import simulate_trials
 from analysis.masking import constant_fit, fit_clock, masking_curve, truncated_accuracy
 from analysis.model_comparison import compare_models, score_trials
+from analysis.occlusion_levels import occlusion_tables
 from analysis.recognition_time import STUDY_FILES
 from analysis.timing_stage import run_timing_stage
 from analysis.trajectories import layer_table, steps_table, temporal_generalisation
@@ -25,7 +26,7 @@ from benchmarks.readout import object_folds
 from neurocnnf.clock import StepClock
 
 TABLES = ("comparison", "bounds", "exclusions", "cleaning", "layers", "masking", "clocks")
-TABLES += ("trajectories", "generalisation", "steps")
+TABLES += ("trajectories", "generalisation", "steps", "occlusion", "occlusion_trends")
 RT_RANGES_S = ((0.2, 2.5), (0.1, 5.0), (0.3, 1.5))
 """Reaction times kept: as elsewhere, nearly all, and few; the effect of the rule is shown for two readouts."""
 SHOWN_FOR_TRAJECTORIES, QUICK_STIMULI = 120, 400
@@ -158,6 +159,8 @@ def comparison(models: Sequence, source, n_steps: int, seed: int, *, quick: bool
         "layers": pd.DataFrame([{"model": model.name, **study.provenance[model.name]} for model in models]),
     }
     tables["masking"], tables["clocks"] = masking_tables(study)
+    n_resamples = settings["n_resamples"]
+    tables["occlusion"], tables["occlusion_trends"] = occlusion_tables(study, scored, n_resamples, seed)
     moved = trajectory_tables(models, study, objects, occluded, n_steps, seed)
     return tables | dict(zip(("trajectories", "generalisation", "steps"), moved, strict=True))
 

@@ -9,10 +9,15 @@ import pytest
 from analysis import comparison_stage
 from analysis.comparison_stage import TABLES, masking_tables, simulated_data
 from analysis.decoded_study import DecodedStudy
-from figures import masking, time_readouts, trajectories
+from figures import masking, occlusion_levels, time_readouts, trajectories
 from neurocnnf.datastore import DataMissing
 
-SCRIPTS = {"time_readouts": time_readouts, "masking": masking, "trajectories": trajectories}
+SCRIPTS = {
+    "time_readouts": time_readouts,
+    "occlusion_levels": occlusion_levels,
+    "masking": masking,
+    "trajectories": trajectories,
+}
 
 
 @pytest.fixture(scope="module")
