@@ -70,7 +70,7 @@ CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
 FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times,$(BUILD)/figures/$(f).png)
 # What `make paper` adds: the suite, and what is drawn from single studies.
 PAPER      := $(foreach f,times_by_study composite published_networks speed_accuracy it_latency clock_ranges \
-              condition_times time_readouts occlusion_levels masking trajectories,$(BUILD)/figures/$(f).png)
+              condition_times time_readouts cleaning occlusion_levels masking trajectories,$(BUILD)/figures/$(f).png)
 
 .PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness few-labels test lint bench train clean FORCE
 
@@ -250,7 +250,7 @@ $(BUILD)/times_by_study.csv: analysis/times_by_study.py $(BUILD)/suite/suite.csv
 $(BUILD)/figures/times_by_study.png: $(DRAWING) $(BUILD)/times_by_study.csv
 	$(call draw,$(BUILD)/times_by_study.csv)
 
-$(foreach f,time_readouts occlusion_levels masking trajectories,$(BUILD)/figures/$(f).png): $(DRAWING) $(COMPARED)
+$(foreach f,time_readouts cleaning occlusion_levels masking trajectories,$(BUILD)/figures/$(f).png): $(DRAWING) $(COMPARED)
 	$(call draw,$$(cat $(COMPARED)))
 
 $(BUILD)/figures/composite.png: $(DRAWING) $(BUILD)/suite/suite.csv

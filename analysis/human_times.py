@@ -68,6 +68,9 @@ def clean_trials(
     which: Trials = "unmasked",
     rt_range_s: tuple[float, float] = (0.2, 2.5),
     shown: ArrayLike | None = None,
+    *,
+    right_only: bool = True,
+    standardised: bool = True,
 ) -> CleanTrials:
     """Keep the trials whose reaction time says when an object was recognised, and standardise their times.
 
@@ -88,6 +91,8 @@ def clean_trials(
         trials of Tang et al. 2018.
     shown
         Ids of the stimuli that the model was shown: not those of objects without a picture.
+    right_only, standardised
+        False, to see what these two rules do: wrong answers are kept too; `time_z` is the reaction time in seconds.
 
     Raises
     ------
@@ -102,7 +107,7 @@ def clean_trials(
     if not 0 <= rt_range_s[0] < rt_range_s[1]:
         raise ValueError(f"clean_trials: expected (shortest, longest) seconds, got {rt_range_s}. Swap them.")
     kept, counts = trials, []
-    for rule, keeps in _rules(trials.columns, which, rt_range_s, shown):
+    for rule, keeps in _rules(trials.columns, which, rt_range_s, shown, right_only):
         good = keeps(kept)
         counts.append((rule, int((~good).sum()), int(good.sum())))
         kept = kept[good]
@@ -111,12 +116,13 @@ def clean_trials(
         raise ValueError(f"clean_trials: expected some trials left, got none ({reasons}). Widen the rules.")
     log_rt = np.log(kept["rt_s"].astype(float))
     by_subject = log_rt.groupby(kept["subject"])
-    time_z = (log_rt - by_subject.transform("mean")) / by_subject.transform("std")
+    z = (log_rt - by_subject.transform("mean")) / by_subject.transform("std")
+    time_z = z if standardised else kept["rt_s"].astype(float)
     exclusions = pd.DataFrame(counts, columns=["rule", "n_excluded", "n_left"])
     return CleanTrials(kept.assign(time_z=time_z).reset_index(drop=True), exclusions)
 
 
-def _rules(columns, which, rt_range_s, shown):
+def _rules(columns, which, rt_range_s, shown, right_only):
     """List the cleaning rules: a name and a function from trials to which of them it keeps."""
     low, high = rt_range_s
     rules = []
@@ -126,8 +132,9 @@ def _rules(columns, which, rt_range_s, shown):
         rules.append(("stimulus not shown to the model", lambda t: t["stimulus_id"].isin(np.asarray(shown))))
     if which != "all":
         rules.append((f"not {which}", lambda t: t["masked"].astype(bool) == (which == "masked")))
+    if right_only:
+        rules.append(("wrong or no answer", lambda t: t["correct"].fillna(0).astype(bool)))
     rules += [
-        ("wrong or no answer", lambda t: t["correct"].fillna(0).astype(bool)),
         ("reaction time unknown", lambda t: t["rt_s"].notna()),
         (f"reaction time below {low:g} s", lambda t: t["rt_s"] >= low),
         (f"reaction time above {high:g} s", lambda t: t["rt_s"] <= high),

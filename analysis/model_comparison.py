@@ -61,10 +61,15 @@ class Scored:
     margins: Mapping[str, NDArray[np.float64]]
 
 
-def score_trials(study: DecodedStudy, rt_range_s: tuple[float, float] = (0.2, 2.5), seed: int = 0) -> Scored:
-    """Clean the trials and read every model's times for those that are left (unmasked, right, within range)."""
+def score_trials(
+    study: DecodedStudy, rt_range_s: tuple[float, float] = (0.2, 2.5), seed: int = 0, **rules: bool
+) -> Scored:
+    """Clean the trials and read every model's times for those that are left (unmasked, right, within range).
+
+    `rules` are those of `human_times.clean_trials`.
+    """
     ids = study.table["stimulus_id"]
-    clean = clean_trials(study.trials, "unmasked", rt_range_s, shown=ids)
+    clean = clean_trials(study.trials, "unmasked", rt_range_s, shown=ids, **rules)
     answered = study.trials[study.trials["stimulus_id"].isin(ids)]
     times = {
         name: all_times(decisions, study.movement[name], study.table, clean.trials, answered, seed)

@@ -66,6 +66,14 @@ def test_times_are_log_and_standard_within_subject():
     pd.testing.assert_frame_equal(trials, before)
 
 
+def test_wrong_answers_and_plain_seconds_are_kept_on_request_to_see_what_the_rules_do():
+    trials = make_trials(correct=[1, 0, 1, np.nan, 1, 1, 1, 0, 1, 1])
+    kept = clean_trials(trials, right_only=False, standardised=False)
+    assert len(kept.trials) == len(trials) > len(clean_trials(trials).trials)
+    assert "wrong or no answer" not in set(kept.exclusions["rule"])
+    np.testing.assert_array_equal(kept.trials["time_z"], trials["rt_s"])
+
+
 def test_masked_trials_are_kept_on_request_and_a_subject_without_spread_is_left_out():
     """`which` picks masked, unmasked or all; one trial gives no spread."""
     trials = make_trials(masked=[True] * 6 + [False] * 4)

@@ -9,10 +9,12 @@ import pytest
 from analysis import comparison_stage
 from analysis.comparison_stage import TABLES, masking_tables, simulated_data
 from analysis.decoded_study import DecodedStudy
-from figures import masking, occlusion_levels, time_readouts, trajectories
+from figures import cleaning, masking, occlusion_levels, time_readouts, trajectories
 from neurocnnf.datastore import DataMissing
 
+RAW = {"right_only": False, "standardised": False}
 SCRIPTS = {
+    "cleaning": cleaning,
     "time_readouts": time_readouts,
     "occlusion_levels": occlusion_levels,
     "masking": masking,
@@ -37,7 +39,7 @@ def stem(tmp_path_factory):
 
     patch.setattr(comparison_stage, "real_data", missing)
     patch.setattr(comparison_stage, "simulated_data", few)
-    patch.setattr(comparison_stage, "RT_RANGES_S", ((0.2, 2.5),))
+    patch.setattr(comparison_stage, "CLEANING", {"as elsewhere": ((0.2, 2.5), {}), "seconds": ((0.2, 2.5), RAW)})
     names = ["cnnf-cifar-gray", "cnn-cifar-gray", "--out", str(folder / "tang2018"), "--n-steps", "2", "--quick"]
     with pytest.raises(DataMissing):
         comparison_stage.stage(names)
