@@ -33,7 +33,7 @@ STUDY      := tang2018
 RECOGNITION := $(addprefix maniquet2025.,accuracy confusion masking)
 # What the table of all benchmarks and the comparisons of times are made of, in their order; the last is CONTROL, which
 # the others are tested against.
-SUITE      ?= $(MODEL) lateral-cifar-gray $(CONTROL)
+SUITE      ?= $(MODEL) $(addsuffix -cifar-gray,lateral predictive ungated) $(CONTROL)
 
 # What `make robustness` attacks: digits where there is no MNIST; images of each.
 ROBUST     ?= $(foreach kind,cnnf cnn,$(kind)-$(if $(NEUROCNNF_DATA),mnist,digits))
