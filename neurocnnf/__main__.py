@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from neurocnnf.display import progress_bar, say, show, show_csv, show_score, show_suite
 from neurocnnf.stage_inputs import file_hashes, parse_bytes, stage_inputs, steps_taken
-from neurocnnf.stages import provenance_path, run_stage, write_atomically
+from neurocnnf.stages import package_versions, provenance_path, run_stage, write_atomically
 
 SIMULATED = (
     "handwritten digits and simulated recordings are used instead. For the real study, set NEUROCNNF_DATA to "
@@ -237,7 +237,12 @@ def score(
     BENCHMARK may be one of Brain-Score's, such as brainscore:MajajHong2015public.IT-pls: one number, by its rules.
     """
     if benchmark is not None and benchmark.startswith(OFFICIAL):
-        _score_official(model, benchmark, n_steps, _place(out, quick, "scores", model, f".{benchmark}.json"))
+        if seed or quick or simulate or memory or workers > 1:
+            raise ValueError(
+                "score: expected --n-steps and --out alone with a benchmark of Brain-Score's, which has its own rules. "
+                "Leave the other options out."
+            )
+        _score_official(model, benchmark, n_steps, _place(out, quick, "scores", model, f".{benchmark}"))
         return
     from benchmarks.run_suite import Settings
 
@@ -282,16 +287,26 @@ def _score_suite(model: str, folder: Path, settings, workers: int) -> None:
 
 
 def _score_official(model: str, benchmark: str, n_steps: int, out: Path) -> None:
-    """Score a model by a benchmark of Brain-Score, and write and print the number."""
+    """Score a model by a benchmark of Brain-Score, unless that stands there already; print the number and its path."""
+    import pandas as pd
+
     from benchmarks.brainscore import BrainModelAdapter, score_official
     from neurocnnf import load_model
 
-    adapter = BrainModelAdapter(load_model(model), n_steps=n_steps)
-    found = score_official(adapter, benchmark.removeprefix(OFFICIAL))
-    content = {"benchmark": benchmark, "model": adapter.identifier, "value": float(found)}
-    content |= {name: float(found.attrs[name]) for name in ("raw", "ceiling") if name in found.attrs}
-    write_atomically(out, (json.dumps(content, indent=1) + "\n").encode())
-    show(f"{model} on {benchmark}", list(content), [[str(value) for value in content.values()]])
+    net = load_model(model)
+    n = steps_taken(net, n_steps, quick=False)
+
+    def write() -> list[Path]:
+        adapter = BrainModelAdapter(net, n_steps=n)
+        found = score_official(adapter, benchmark.removeprefix(OFFICIAL))
+        content = {"benchmark": benchmark, "model": adapter.identifier, "value": float(found)}
+        content |= {name: float(found.attrs[name]) for name in ("raw", "ceiling") if name in found.attrs}
+        table = pd.DataFrame([content]).to_csv(index=False, lineterminator="\n")
+        return [write_atomically(out.with_name(f"{out.name}.csv"), table.encode())]
+
+    asked = {"n_steps": n, **package_versions(["brainscore-vision", "brainscore-core"])}
+    run_stage(out, stage_inputs(f"score {benchmark}", {}, asked, [net]), write)
+    show_csv(f"{model} on {benchmark}", out.with_name(f"{out.name}.csv"))
     typer.echo(out)
 
 

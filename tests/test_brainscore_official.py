@@ -3,7 +3,9 @@
 import importlib.util
 
 import numpy as np
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks.bootstrap import fold_correlations
 from benchmarks.brainscore import BrainModelAdapter, register, score_official
@@ -13,6 +15,7 @@ from benchmarks.ridge import ridge_predictions
 from benchmarks.simulated import digits_stimuli
 from benchmarks.splits import in_place
 from neurocnnf import StepClock, load_model
+from neurocnnf.__main__ import app
 from neurocnnf.record import each_layer
 
 import brainscore_vision  # isort: skip
@@ -104,6 +107,28 @@ def test_brain_scores_own_score_runs_one_of_its_benchmarks_on_a_registered_model
     score = brainscore_vision.score("cnnf-digits", "simulated.V4-ridge")
     assert score.attrs["model_identifier"] == "cnnf-digits"
     assert float(score) == pytest.approx(float(benchmark()(brainscore_vision.load_model("cnnf-digits"))), abs=1e-9)
+
+
+def test_on_the_command_line_a_benchmark_of_brain_scores_is_a_stage_that_is_not_run_twice(
+    model, neurons, shown, monkeypatch, tmp_path
+):
+    runs = []
+
+    def benchmark():
+        runs.append(1)
+        return neural(neurons, shown, "ridge", (0, 999))
+
+    monkeypatch.setitem(brainscore_vision.benchmark_registry, "simulated.V4-ridge", benchmark)
+    asked = ["score", "cnnf-digits", "brainscore:simulated.V4-ridge", "--out", str(tmp_path / "x")]
+    for _ in range(2):
+        found = CliRunner().invoke(app, asked)
+        assert found.exit_code == 0, found.output
+    assert runs == [1]
+    value = pd.read_csv(tmp_path / "x.csv")["value"].iloc[0]
+    assert value == pytest.approx(float(benchmark()(BrainModelAdapter(model))), abs=1e-9)
+    refused = CliRunner().invoke(app, [*asked, "--seed", "1"])
+    assert refused.exit_code == 1
+    assert "which has its own rules" in " ".join(refused.output.split())
 
 
 def test_rsa_benchmark_finds_the_layer(model, neurons, shown):
