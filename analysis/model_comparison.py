@@ -29,6 +29,7 @@ from analysis.inference import (
 )
 from analysis.mixed import fit_mixed, held_out_errors, likelihood_ratio
 from analysis.solution_step import right_margin
+from analysis.weighted_ranks import weighted_normal_scores, weighted_partial_correlation
 from benchmarks.bootstrap import recentred
 
 GIVEN = ("confidence, occlusion", "confidence, occlusion, category")
@@ -218,19 +219,30 @@ class ObjectTimes:
         sums, counts = subject_object_sums(self.subject, self.item, self.z, self.shape)
         self.human = object_times(sums, counts)
         self.draws = resamples(*self.shape, n_resamples, seed)
-        self.drawn = taken(self.draws[1])
-        self.human_drawn = np.take_along_axis(object_times(sums, counts, self.draws[0]), self.drawn, axis=1)
-        self.reliability = agreement(sums, counts, self.drawn, seed=seed).reliability
+        drawn = object_times(sums, counts, self.draws[0])
+        # Objects that none of the subjects drawn has seen take no part.
+        self.weights = self.draws[1] * np.isfinite(drawn)
+        self.human_scores = weighted_normal_scores(drawn, self.weights)
+        self.scores: dict[str, NDArray] = {}
+        self.reliability = agreement(sums, counts, taken(self.draws[1]), seed=seed).reliability
 
     def correlations(self, times: TrialTimes, covariates: pd.DataFrame, n_permutations: int) -> dict:
-        """Correlate an object's model time (restricted mean over its trials) with its human time; Somers' D."""
+        """Correlate an object's model time (restricted mean over its trials) with its human time; Somers' D.
+
+        Covariates of one name are taken to be the same at every call.
+        """
         horizon = max(times.n_steps + 1.0, float(times.step.max()))
         x = restricted_means(times.step, times.reached, self.item, self.shape[1], horizon)
         means = covariates.groupby(self.item).mean().to_numpy(float).T
         found: dict = {"n_objects": self.shape[1]}
-        for name, given in (("rho", []), ("partial", list(means))):
+        scores = weighted_normal_scores(x, self.weights)
+        for column, values in zip(covariates, means, strict=True):
+            if column not in self.scores:  # sorting and normal quantiles are the cost
+                self.scores[column] = weighted_normal_scores(values, self.weights)
+        held = [self.scores[column] for column in covariates]
+        for name, given, constant in (("rho", [], []), ("partial", list(means), held)):
             estimate = float(rank_correlation(x, self.human, given, "normal"))
-            drawn = rank_correlation(x[self.drawn], self.human_drawn, [g[self.drawn] for g in given], "normal")
+            drawn = weighted_partial_correlation(scores, self.human_scores, constant, self.weights)
             low, high = percentile_interval(recentred(drawn, estimate))
             found |= {name: estimate, f"{name}_low": low, f"{name}_high": high}
         found["ceiling"] = partial_ceiling(self.reliability, 0)
