@@ -17,6 +17,7 @@ import pandas as pd
 from analysis.decoded_study import DecodedStudy, decode_models, load_tang2018
 from analysis.human_times import simulate_trials
 from analysis.masking import constant_fit, fit_clock, masking_curve, truncated_accuracy
+from analysis.masking_share import masking_shares
 from analysis.model_comparison import compare_models, score_trials
 from analysis.occlusion_levels import occlusion_tables
 from analysis.recognition_time import STUDY_FILES
@@ -26,7 +27,8 @@ from benchmarks.readout import object_folds
 from neurocnnf.clock import StepClock
 
 TABLES = ("comparison", "bounds", "exclusions", "cleaning", "layers", "masking", "clocks")
-TABLES += ("trajectories", "generalisation", "steps", "occlusion", "occlusion_trends")
+TABLES += ("trajectories", "generalisation", "steps", "masking_shares")
+TABLES += ("occlusion", "occlusion_trends")
 CLEANING: dict[str, tuple[tuple[float, float], dict[str, bool]]] = {
     "as elsewhere": ((0.2, 2.5), {}),
     "nearly all times": ((0.1, 5.0), {}),
@@ -53,8 +55,19 @@ def cleaning_table(study: DecodedStudy, control: str, settings: dict) -> pd.Data
     return pd.concat(parts, ignore_index=True)
 
 
-def masking_tables(study: DecodedStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
+def masking_tables(
+    study: DecodedStudy, control: str, n_resamples: int = 300, seed: int = 0
+) -> tuple[pd.DataFrame, ...]:
     """Fit clocks to masked, unmasked and both kinds of trials; give the curves with fits, and the range of clocks.
+
+    Parameters
+    ----------
+    study
+        Of `decode_models`.
+    control
+        The feedforward model, for `masking_share.masking_shares`.
+    n_resamples, seed
+        Of its intervals.
 
     Returns
     -------
@@ -65,15 +78,19 @@ def masking_tables(study: DecodedStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
         n_total.
     clocks
         model, fit, onset_ms, ms_per_step, log_likelihood, scale of every clock looked at.
+    shares
+        As `masking_share.masking_shares` gives them.
     """
     known = pd.Index(study.table["stimulus_id"])
     trials = study.trials[study.trials["stimulus_id"].isin(known)]
     at, labels = known.get_indexer(trials["stimulus_id"]), study.table["label"].to_numpy()
     chance = 1 / study.table["label"].nunique()
     both = {name: masking_curve(trials, name == "masked") for name in ("masked", "unmasked")}
+    accuracies = {
+        model: (decisions.argmax(axis=2) == labels)[:, at].mean(axis=1) for model, decisions in study.decisions.items()
+    }
     rows, clocks = [], []
-    for model, decisions in study.decisions.items():
-        accuracy = (decisions.argmax(axis=2) == labels)[:, at].mean(axis=1)
+    for model, accuracy in accuracies.items():
         for fitted in (("masked",), ("unmasked",), ("masked", "unmasked")):
             name = fitted[0] if len(fitted) == 1 else "one clock"
             fit = fit_clock([both[one] for one in fitted], accuracy, chance)
@@ -94,7 +111,7 @@ def masking_tables(study: DecodedStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
     curves, clocks = pd.concat(rows, ignore_index=True), pd.concat(clocks, ignore_index=True)
     constant = {name: 2 - 2 * constant_fit(curve) for name, curve in both.items()}
     curves["aic_constant"] = curves["condition"].map(constant).where(curves["fit"] != "one clock")
-    return curves, clocks
+    return curves, clocks, masking_shares(trials, accuracies, control, chance, n_resamples, seed)
 
 
 def _curve(curve, fit, accuracy, chance: float) -> pd.DataFrame:
@@ -166,7 +183,8 @@ def comparison(models: Sequence, source, n_steps: int, seed: int, *, quick: bool
         "cleaning": cleaning_table(study, control, settings),
         "layers": pd.DataFrame([{"model": model.name, **study.provenance[model.name]} for model in models]),
     }
-    tables["masking"], tables["clocks"] = masking_tables(study)
+    masked = masking_tables(study, control, 50 if quick else 300, seed)
+    tables |= dict(zip(("masking", "clocks", "masking_shares"), masked, strict=True))
     n_resamples = settings["n_resamples"]
     tables["occlusion"], tables["occlusion_trends"] = occlusion_tables(study, scored, n_resamples, seed)
     moved = trajectory_tables(models, study, objects, occluded, n_steps, seed)

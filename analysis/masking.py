@@ -142,8 +142,16 @@ def truncated_accuracy(accuracy: ArrayLike, duration_ms: ArrayLike, clock: StepC
     clock, chance
         Steps to milliseconds; accuracy of guessing.
     """
+    return grid_accuracy(accuracy, duration_ms, chance, [clock.onset_ms], [clock.ms_per_step])[0, 0]
+
+
+def grid_accuracy(
+    accuracy: ArrayLike, duration_ms: ArrayLike, chance: float, onsets_ms: ArrayLike, ms_per_step: ArrayLike
+) -> NDArray[np.float64]:
+    """Give the accuracy of the truncated model under every clock, (onset, ms_per_step, duration)."""
     accuracy = np.concatenate([[chance], np.asarray(accuracy, np.float64)])
-    finished = (np.asarray(duration_ms, np.float64) - clock.onset_ms) / clock.ms_per_step  # 1: step 0 is done
+    since = np.asarray(duration_ms, np.float64) - np.asarray(onsets_ms, np.float64)[:, None]
+    finished = since[:, None] / np.asarray(ms_per_step, np.float64)[:, None]  # 1: step 0 is done
     return np.interp(finished, np.arange(len(accuracy)), accuracy)
 
 
@@ -172,13 +180,13 @@ def fit_clock(
     groups = [list(curves)] if one_scale else [[curve] for curve in curves]
     shape = len(onsets_ms), len(ms_per_step)
     surface, scales = np.zeros(shape), np.zeros((*shape, len(groups)))
-    for i, onset in enumerate(onsets_ms):
-        for j, step in enumerate(ms_per_step):
-            clock = StepClock(float(onset), float(step))
-            for k, group in enumerate(groups):
-                excess = [truncated_accuracy(accuracy, c.duration_ms, clock, chance) - chance for c in group]
-                scales[i, j, k], likelihood = _best_scale(group, np.concatenate(excess), chance)
-                surface[i, j] += likelihood
+    for k, group in enumerate(groups):
+        durations = np.concatenate([c.duration_ms for c in group])
+        excess = grid_accuracy(accuracy, durations, chance, onsets_ms, ms_per_step) - chance
+        right = np.concatenate([c.n_correct / c.dispersion for c in group])
+        n = np.concatenate([c.n_trials / c.dispersion for c in group])
+        scales[..., k], likelihood = best_scales(right, n, excess, chance)
+        surface += likelihood
     i, j = np.unravel_index(surface.argmax(), shape)
     best = float(surface[i, j])
     within = surface >= best - chi2.ppf(0.95, 1) / 2
@@ -204,24 +212,39 @@ def constant_fit(curve: MaskingCurve) -> float:
     return _likelihood(curve, np.full(len(curve.n_trials), curve.n_correct.sum() / curve.n_trials.sum()))
 
 
-def _best_scale(curves: Sequence[MaskingCurve], excess: NDArray, chance: float) -> tuple[float, float]:
-    """Scale of largest likelihood, 0 or more with probabilities below 1, by bisection; and that likelihood."""
-    right = np.concatenate([c.n_correct / c.dispersion for c in curves])
-    n = np.concatenate([c.n_trials / c.dispersion for c in curves])
-    largest = (1 - 1e-6 - chance) / max(float(excess.max()), _TINY)
-    low, high = 0.0, largest
-    for _ in range(60):  # the likelihood is concave in the scale: halve where its slope changes sign
+def best_scales(right: NDArray, n: NDArray, excess: NDArray, chance: float) -> tuple[NDArray, NDArray]:
+    """Scales of largest likelihood, 0 or more with probabilities below 1, by bisection; and those log likelihoods.
+
+    Parameters
+    ----------
+    right, n
+        (…, duration), right answers and all, over dispersion.
+    excess
+        (…, duration), what is scaled: accuracy of a truncated model less chance.
+    chance
+        Accuracy of guessing.
+
+    Returns
+    -------
+    scales, log_likelihood
+        (…).
+    """
+    high = (1 - 1e-6 - chance) / np.maximum(excess.max(axis=-1), _TINY)
+    low = np.zeros_like(high)
+    for _ in range(40):  # the likelihood is concave in the scale: halve where its slope changes sign
         scale = (low + high) / 2
-        p = np.clip(chance + scale * excess, _TINY, 1 - _TINY)
-        rising = float((excess * (right / p - (n - right) / (1 - p))).sum()) > 0
-        low, high = (scale, high) if rising else (low, scale)
-    p = chance + (low + high) / 2 * excess
-    ends = np.cumsum([len(c.n_trials) for c in curves])[:-1]
-    return (low + high) / 2, sum(_likelihood(c, part) for c, part in zip(curves, np.split(p, ends), strict=True))
+        p = np.clip(chance + scale[..., None] * excess, _TINY, 1 - _TINY)
+        rising = (excess * (right / p - (n - right) / (1 - p))).sum(axis=-1) > 0
+        low, high = np.where(rising, scale, low), np.where(rising, high, scale)
+    scale = (low + high) / 2
+    return scale, log_likelihood(right, n, chance + scale[..., None] * excess)
+
+
+def log_likelihood(right: NDArray, n: NDArray, p: NDArray) -> NDArray[np.float64]:
+    """Binomial log likelihood but for a constant, (…), of counts and probabilities (…, duration)."""
+    p = np.clip(p, _TINY, 1 - _TINY)
+    return (right * np.log(p) + (n - right) * np.log(1 - p)).sum(axis=-1)
 
 
 def _likelihood(curve: MaskingCurve, p: NDArray) -> float:
-    p = np.clip(p, _TINY, 1 - _TINY)
-    return float((curve.n_correct * np.log(p) + (curve.n_trials - curve.n_correct) * np.log(1 - p)).sum()) / (
-        curve.dispersion
-    )
+    return float(log_likelihood(curve.n_correct, curve.n_trials, p)) / curve.dispersion

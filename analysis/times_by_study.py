@@ -73,22 +73,26 @@ def from_trials(comparison: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def from_masking(masking: pd.DataFrame, control: str) -> pd.DataFrame:
-    """Take the share of deviance that each truncated model explains (`analysis.comparison_stage.masking_tables`).
+def from_masking(shares: pd.DataFrame, masking: pd.DataFrame, control: str) -> pd.DataFrame:
+    """Take the share of deviance that each truncated model explains, tested against the control's.
 
     ``delta_aic`` is that of the control less that of the model: above 0, the model's steps explain more.
+
+    Parameters
+    ----------
+    shares, masking
+        As `analysis.comparison_stage.masking_tables` gives them.
+    control
+        The feedforward control.
     """
     fits = masking[masking["fit"] == "masked"].drop_duplicates("model").set_index("model")
-    constant = 1 - fits["aic_constant"] / 2  # one parameter
-    share = (fits["log_likelihood"] - constant) / (fits["saturated"] - constant)
-    table = pd.DataFrame({"effect": share, "n_used": fits["n_used"], "n_total": fits["n_total"]})
-    study = np.where(fits["simulated"], STAND_IN, TANG)
-    table = table.assign(study=study, measure=DEVIANCE, state=SCORED, ceiling=1.0, simulated=fits["simulated"])
-    if control in fits.index:
-        others = fits.index != control
-        table["delta_aic"] = (fits.loc[control, "aic"] - fits["aic"]).where(others)
-        table["against"] = np.where(others, control, None)
-    return table.rename_axis("model").reset_index()
+    table = shares.set_index("model")[["share", "low", "high", "p"]].rename(columns={"share": "effect"})
+    table = table.join(fits[["n_used", "n_total", "simulated"]])
+    study = np.where(table["simulated"], STAND_IN, TANG)
+    table = table.assign(study=study, measure=DEVIANCE, state=SCORED, ceiling=1.0)
+    others = table.index != control
+    table["delta_aic"] = (fits.loc[control, "aic"] - fits["aic"]).where(others)
+    return table.assign(against=np.where(others, control, None)).reset_index()
 
 
 def tabulate(suite: pd.DataFrame, comparison: Mapping[str, pd.DataFrame], control: str) -> pd.DataFrame:
@@ -99,7 +103,7 @@ def tabulate(suite: pd.DataFrame, comparison: Mapping[str, pd.DataFrame], contro
     suite
         Table of a suite.
     comparison
-        Its tables "comparison" and "masking".
+        Its tables "comparison", "masking" and "masking_shares".
     control
         The feedforward control.
 
@@ -108,7 +112,8 @@ def tabulate(suite: pd.DataFrame, comparison: Mapping[str, pd.DataFrame], contro
     pandas.DataFrame
         `COLUMNS`; ``p_holm`` over all tests of the table; NaN: missing.
     """
-    parts = [from_trials(comparison["comparison"]), from_masking(comparison["masking"], control), from_suite(suite)]
+    masked = from_masking(comparison["masking_shares"], comparison["masking"], control)
+    parts = [from_trials(comparison["comparison"]), masked, from_suite(suite)]
     table = pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
     return table.assign(p_holm=holm(table["p"]))
 
@@ -148,11 +153,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     options = parser.parse_args(argv)
     stem, out = options.comparison, options.out
-    comparison = {name: pd.read_csv(stem.with_name(f"{stem.name}.{name}.csv")) for name in ("comparison", "masking")}
+    parts = ("comparison", "masking", "masking_shares")
+    comparison = {name: pd.read_csv(stem.with_name(f"{stem.name}.{name}.csv")) for name in parts}
     table = tabulate(pd.read_csv(options.suite), comparison, options.control)
     cells = as_cells(table)
-    parts = table.to_csv(index=False, lineterminator="\n", float_format="%.6g"), as_markdown(cells), as_latex(cells)
-    for ending, text in zip(ENDINGS, parts, strict=True):
+    texts = table.to_csv(index=False, lineterminator="\n", float_format="%.6g"), as_markdown(cells), as_latex(cells)
+    for ending, text in zip(ENDINGS, texts, strict=True):
         write_atomically(out.with_name(out.name + ending), text.encode())
     print(as_markdown(cells), end="")
 

@@ -92,7 +92,7 @@ def test_masking_of_observers_who_are_the_truncated_model_is_found_and_the_share
     known = np.interp((1000 * duration - 10) / 20, np.arange(7), accuracy)
     trials["correct"] = rng.random(20_000) < np.where(trials["masked"], known, 0.8)
     study = DecodedStudy({"net": decisions}, {}, table, trials, {})
-    curves, clocks = masking_tables(study)
+    curves, clocks, shares = masking_tables(study, "net", 20)
     own = curves[curves["fit"] == "masked"].iloc[0]
     assert own["onset_ms_low"] - 2.5 <= 10 <= own["onset_ms_high"] + 2.5
     assert own["ms_per_step_low"] - 2.5 <= 20 <= own["ms_per_step_high"] + 2.5
@@ -100,3 +100,4 @@ def test_masking_of_observers_who_are_the_truncated_model_is_found_and_the_share
     flat = curves[(curves["fit"] == "unmasked")].iloc[0]
     assert flat["aic_constant"] < flat["aic"]
     assert set(clocks["fit"]) == {"masked", "unmasked", "one clock"}
+    assert shares["share"].iloc[0] > 0.95

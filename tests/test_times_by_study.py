@@ -43,15 +43,25 @@ def comparison():
 
 
 def masking():
-    facts = {"fit": "masked", "saturated": -50.0, "aic_constant": 2 + 2 * 90.0, "n_used": 9, "n_total": 9}
-    rows = [{"model": "cnnf-x", "log_likelihood": -60.0, "aic": 126.0, **facts}] * 2
-    rows += [{"model": "cnn-x", "log_likelihood": -70.0, "aic": 146.0, **facts}]
+    facts = {"fit": "masked", "n_used": 9, "n_total": 9}
+    rows = [{"model": "cnnf-x", "aic": 126.0, **facts}] * 2
+    rows += [{"model": "cnn-x", "aic": 146.0, **facts}]
     return pd.DataFrame(rows).assign(simulated=False)
+
+
+def shares():
+    rows = [{"model": "cnnf-x", "share": 0.75, "low": 0.6, "high": 0.9, "p": 0.02}]
+    return pd.DataFrame([*rows, {"model": "cnn-x", "share": 0.7, "low": 0.5, "high": 0.8}]).assign(simulated=False)
+
+
+def parts(simulated=False):
+    tables = {"comparison": comparison(), "masking": masking(), "masking_shares": shares()}
+    return {name: table.assign(simulated=simulated) for name, table in tables.items()}
 
 
 @pytest.fixture(scope="module")
 def table():
-    return times.tabulate(suite(), {"comparison": comparison(), "masking": masking()}, "cnn-x")
+    return times.tabulate(suite(), parts(), "cnn-x")
 
 
 def test_every_question_has_a_row_for_every_model_also_without_data(table):
@@ -65,9 +75,11 @@ def test_one_readout_laid_down_beforehand_is_taken_not_the_best(table):
     assert here.loc["cnn-x", "effect"] == pytest.approx(0.1)
 
 
-def test_the_share_of_deviance_and_the_difference_in_aic_are_of_the_fits(table):
+def test_the_share_of_deviance_is_tested_against_the_controls_and_the_difference_in_aic_is_of_the_fits(table):
     here = table[table["measure"] == times.DEVIANCE].set_index("model")
-    assert here.loc["cnnf-x", "effect"] == pytest.approx((90 - 60) / (90 - 50))
+    assert here.loc["cnnf-x", ["effect", "low", "high", "p"]].tolist() == [0.75, 0.6, 0.9, 0.02]
+    assert here.loc["cnnf-x", "against"] == "cnn-x"
+    assert np.isnan(here.loc["cnn-x", "p"])
     assert here.loc["cnnf-x", "delta_aic"] == 20
     assert np.isnan(here.loc["cnn-x", "delta_aic"])
 
@@ -79,11 +91,7 @@ def test_without_a_ceiling_the_raw_score_is_shown_and_no_ceiling(table):
 
 
 def test_simulated_observers_do_not_stand_under_the_studys_name():
-    found = times.tabulate(
-        suite(),
-        {"comparison": comparison().assign(simulated=True), "masking": masking().assign(simulated=True)},
-        "cnn-x",
-    )
+    found = times.tabulate(suite(), parts(simulated=True), "cnn-x")
     assert times.TANG not in set(found["study"])
     assert found[found["study"] == times.STAND_IN]["simulated"].all()
 
@@ -96,8 +104,8 @@ def test_p_values_are_corrected_over_the_whole_table(table):
 
 def test_the_command_writes_what_the_figure_draws(tmp_path, capsys):
     suite().to_csv(tmp_path / "suite.csv", index=False)
-    comparison().to_csv(tmp_path / "c.comparison.csv", index=False)
-    masking().to_csv(tmp_path / "c.masking.csv", index=False)
+    for name, part in parts().items():
+        part.to_csv(tmp_path / f"c.{name}.csv", index=False)
     stems = ["--suite", str(tmp_path / "suite.csv"), "--comparison", str(tmp_path / "c"), "--control", "cnn-x"]
     times.main([*stems, "--out", str(tmp_path / "t")])
     shown = capsys.readouterr().out
