@@ -49,11 +49,10 @@ def test_structural_similarity_is_that_of_its_equation_window_by_window(images):
     assert sharp.ssim(x[None], x[None])[0] == pytest.approx(1.0)
 
 
-def test_an_inversion_comes_nearer_to_the_image_than_gray(monkeypatch):
+def test_an_inversion_comes_nearer_to_the_image_than_gray():
     control = load_model("cnn-digits")
     shown = sharp.load_images("digits", "test", 2, 0)
-    monkeypatch.setattr(sharp, "INVERSION_STEPS", 60)
-    found = sharp.matched(sharp.invert(control, shown, "block1", 0.001), shown)
+    found = sharp.matched(sharp.invert(control, shown, "block1", 0.001, 60), shown)
     gray = sharp.matched(np.zeros_like(shown), shown)
     assert (sharp.psnr(found, shown) > sharp.psnr(gray, shown) + 3).all()
 
@@ -74,14 +73,15 @@ class Restores:
 
 def test_a_model_that_restores_is_found_and_noise_is_not(monkeypatch, tmp_path):
     test, training = (sharp.load_images("digits", split, 12, 0) for split in ("test", "train"))
-    monkeypatch.setattr(sharp, "INVERSION_STEPS", 2)
     monkeypatch.setattr(sharp, "SMOOTHNESS", (0.01,))
-    table = sharp.measure(Restores(test), load_model("cnn-digits"), test, training, 2, 0)
+    effort = sharp.Effort(n_choosing=2, n_inverted=3, n_descents=2)
+    table = sharp.measure(Restores(test), load_model("cnn-digits"), test, training, 2, 0, effort)
     assert len(table) == 9 * 6
     steps = table[table["way"] == sharp.STEP]
     assert (steps[steps["step"] == 2]["ssim"] > 0.999).all()
     assert (steps[steps["step"] == 2]["ssim_gain_low"] > 0).all()
     assert (steps[steps["step"] == 1]["ssim"] < 0.2).all()
+    assert (table["n_images"] == np.where(table["way"] == sharp.INVERSION, 3, 12)).all()
     inputs = table[table["way"] == sharp.INPUT]
     assert (inputs[["psnr_gain", "ssim_gain"]] == 0).all(axis=None)
     weakest = table[(table["degradation"] == "blur") & (table["way"] == sharp.GAUSSIAN)]
