@@ -23,8 +23,8 @@ row of a data set: accuracy of the first step (the feedforward sweep; open, pale
 Wilson's 95 % intervals. Second: what the last step changes, in percentage points, against the first step of the same
 model on the same images. Third: the same against the feedforward control. Intervals of changes: 95 %, for matched
 proportions (Agresti and Min 2005). Filled: p < .05 by McNemar's exact test, Holm's correction over all conditions of a
-model; open: not. One trained network of each kind: the intervals speak about other images, not about other
-trainings."""
+model; open: not. Networks that normalise each channel over the image, as these do, hardly see a loss of contrast. One
+trained network of each kind: the intervals speak about other images, not about other trainings."""
 COLUMNS = ["data", "model", "degradation", "level", "step", "quantity", "estimate", "low", "high", "n_images", "p_holm"]
 HEADINGS = {
     "noise": "noise (SD)",
