@@ -39,6 +39,10 @@ SUITE      ?= $(MODEL) $(addsuffix -cifar-gray,lateral predictive ungated) $(CON
 ROBUST     ?= $(foreach kind,cnnf cnn,$(kind)-$(if $(NEUROCNNF_DATA),mnist,digits))
 ATTACKED   ?= 100
 
+# What `make corruptions` evaluates: models and their controls. What `make sharpening` asks, and the control it inverts.
+CORRUPTED  ?= $(if $(NEUROCNNF_DATA),$(EVALUATED),cnnf-digits cnn-digits)
+SHARPENED  ?= $(if $(NEUROCNNF_DATA),mnist,digits)
+
 # What `make few-labels` learns.
 LABELLED   ?= $(if $(NEUROCNNF_DATA),mnist,digits)
 
@@ -72,7 +76,8 @@ FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recog
 PAPER      := $(foreach f,times_by_study composite published_networks speed_accuracy it_latency clock_ranges \
               condition_times time_readouts cleaning occlusion_levels masking trajectories,$(BUILD)/figures/$(f).png)
 
-.PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness few-labels test lint bench train clean FORCE
+.PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness corruptions \
+        quick-corruptions sharpening quick-sharpening few-labels test lint bench train clean FORCE
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -103,6 +108,18 @@ robustness: $(BUILD)/figures/robustness.png  ## Attack ROBUST on ATTACKED images
 
 quick-robustness:  ## The same with few images and weak attacks into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory robustness BUILD=build/quick QUICK=--quick
+
+corruptions: $(BUILD)/figures/corruptions.png  ## Evaluate CORRUPTED under noise, blur, contrast, occlusion, pixelation
+	@echo "the table is $(BUILD)/corruptions.csv, the figure is in $(BUILD)/figures"
+
+quick-corruptions:  ## The same with few images into build/quick (a check, not a result)
+	@$(MAKE) --no-print-directory corruptions BUILD=build/quick QUICK=--quick
+
+sharpening: $(BUILD)/figures/sharpening.png  ## Compare what feedback restores of degraded images with filters and inversion
+	@echo "the table is in $(BUILD)/sharpening, the figure in $(BUILD)/figures"
+
+quick-sharpening:  ## The same with few images into build/quick (a check, not a result)
+	@$(MAKE) --no-print-directory sharpening BUILD=build/quick QUICK=--quick
 
 few-labels: $(BUILD)/figures/few_labels.png  ## Learn LABELLED from 5 to 500 labels per class, five seeds (half an hour)
 	@echo "tables are in $(BUILD)/few_labels, the figure in $(BUILD)/figures"
@@ -178,6 +195,18 @@ $(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
 $(BUILD)/robustness/table.csv: analysis/robustness_summary.py $(ATTACKS)
 	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
 
+EVALUATIONS := $(foreach m,$(CORRUPTED),$(BUILD)/accuracy/$(m).csv)
+$(EVALUATIONS): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
+	@$(RUN) evaluate $* --out $@ $(QUICK)
+	@touch $@ $(BUILD)/.drawn
+
+$(BUILD)/corruptions.csv: analysis/corruptions_summary.py $(EVALUATIONS)
+	@$(PY) -m analysis.corruptions_summary --in $(EVALUATIONS:.csv=.images.csv.gz) --out $@
+
+$(BUILD)/sharpening/$(SHARPENED).csv: $(CODE) analysis/sharpening.py $(DATA) $(READY)
+	@$(PY) -m analysis.sharpening cnnf-$(SHARPENED) --control cnn-$(SHARPENED) --out $@ $(QUICK)
+	@touch $@ $(BUILD)/.drawn
+
 $(BUILD)/few_labels/.$(LABELLED): $(CODE) $(wildcard analysis/few_labels*.py) analysis/generative_pair.py $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.few_labels --data $(LABELLED) --out $(@D)/$(LABELLED) $(QUICK))
 
@@ -228,6 +257,12 @@ $(BUILD)/figures/few_labels.png: $(DRAWING) $(BUILD)/few_labels/.$(LABELLED)
 
 $(BUILD)/figures/robustness.png: $(DRAWING) $(ATTACKS) $(BUILD)/robustness/table.csv
 	$(call draw,$(ATTACKS))
+
+$(BUILD)/figures/corruptions.png: $(DRAWING) $(BUILD)/corruptions.csv
+	$(call draw,$(BUILD)/corruptions.csv)
+
+$(BUILD)/figures/sharpening.png: $(DRAWING) $(BUILD)/sharpening/$(SHARPENED).csv
+	$(call draw,$(BUILD)/sharpening/$(SHARPENED).csv)
 
 $(BUILD)/figures/published_networks.png: $(DRAWING) $(NETWORKS)
 	$(call draw,$$(cat $(NETWORKS)).csv)

@@ -4,10 +4,11 @@ Run ``python -m analysis.sharpening cnnf-mnist --control cnn-mnist --out build/s
 
 Every image is noisy, blurred or occluded. Compared with the clean image are: the degraded input itself; a Gaussian
 filter of it, whose width was chosen on training images; a 3 × 3 median filter; CNN-F's reconstruction at each step,
-carried to the pixels; and the best inversion of the feedforward control: pixels, found by gradient descent, to which a
-layer of it responds as to the degraded image, smooth by a penalty on total variation; layer and penalty were chosen on
-training images (Mahendran & Vedaldi 2015, CVPR). The scale of reconstructions is arbitrary, so every image of every way
-is first given the gain and offset that fit the clean one best: only structure is compared.
+carried to the pixels; and the best inversion of the feedforward control: pixels, found by gradient descent from noise,
+to which a layer of it responds as to the degraded image, smooth by a penalty on total variation; layer and penalty were
+chosen on training images (Mahendran & Vedaldi 2015, CVPR), as degraded as those tested. The scale of reconstructions is
+arbitrary, so every image of every way is first given the gain and offset that fit the clean one best: only structure is
+compared.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,13 +33,26 @@ KINDS = ("noise", "blur", "occlusion")
 INPUT, GAUSSIAN, MEDIAN, INVERSION, STEP = "degraded input", "gaussian filter", "median filter", "inversion", "step"
 WIDTHS = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Of the Gaussian filter, pixels; 0 leaves the image as it is."""
-SMOOTHNESS = (0.001, 0.01, 0.1)
-"""Weights of total variation, per pixel, against the mean squared difference of responses over their mean square."""
-N_IMAGES, N_INVERTED, N_CHOOSING, N_RESAMPLES = 200, 20, 10, 2000
-INVERSION_STEPS, INVERSION_RATE = 200, 0.05
+SMOOTHNESS = (0.01, 0.1, 0.5, 2.0, 10.0)
+"""Weights of total variation, per pixel and over the pixels' standard deviation (responses hardly change with contrast,
+so that the penalty could be had for less contrast instead), against the mean squared difference of responses over their
+mean square."""
+N_IMAGES, N_RESAMPLES, QUICK_IMAGES = 200, 2000, 20
+INVERSION_RATE, START_SD = 0.05, 0.5
 PEAK = 2.0  # images span -1 … 1
 
 Way = Callable[[NDArray], NDArray]
+
+
+class Effort(NamedTuple):
+    """Images that the inversion is chosen on, images inverted of each condition, and steps of gradient descent."""
+
+    n_choosing: int = 5
+    n_inverted: int = 20
+    n_descents: int = 150
+
+
+FULL, QUICK = Effort(), Effort(n_choosing=2, n_inverted=4, n_descents=20)
 
 
 def matched(images: NDArray, clean: NDArray) -> NDArray[np.float64]:
@@ -74,8 +89,10 @@ def ssim(images: NDArray, clean: NDArray) -> NDArray[np.float64]:
     return likeness.mean(axis=(1, 2))
 
 
-def invert(control, shown: NDArray, layer: str, smoothness: float) -> NDArray[np.float32]:
-    """Find pixels to which a layer of a model responds as to images, by gradient descent (Adam) from gray.
+def invert(control, shown: NDArray, layer: str, smoothness: float, n_descents: int) -> NDArray[np.float32]:
+    """Find pixels to which a layer of a model responds as to images, by gradient descent (Adam) from noise.
+
+    From gray, where all pixels are alike, it would end early, far from the responses sought.
 
     Parameters
     ----------
@@ -85,6 +102,8 @@ def invert(control, shown: NDArray, layer: str, smoothness: float) -> NDArray[np
         float32 (image, y, x).
     layer, smoothness
         Whose responses are matched; weight of total variation.
+    n_descents
+        Steps of gradient descent.
     """
     import torch
 
@@ -92,13 +111,15 @@ def invert(control, shown: NDArray, layer: str, smoothness: float) -> NDArray[np
     with torch.no_grad():
         target = next(control.steps(target_images, 0, layers=(layer,))).activations[layer]
     scale = target.square().flatten(1).mean(1).clamp(min=1e-12)
-    x = torch.zeros_like(target_images, requires_grad=True)
+    noise = torch.randn(target_images.shape, generator=torch.Generator().manual_seed(0))
+    x = (START_SD * noise).requires_grad_()
     optimiser = torch.optim.Adam([x], lr=INVERSION_RATE)
-    for _ in range(INVERSION_STEPS):
+    for _ in range(n_descents):
         found = next(control.steps(x.tanh(), 0, layers=(layer,))).activations[layer]
         off = ((found - target).square().flatten(1).mean(1) / scale).sum()
         pixels = x.tanh()
-        rough = sum((pixels.diff(dim=axis) ** 2 + 1e-6).sqrt().mean((1, 2, 3)).sum() for axis in (2, 3))
+        rough = sum((pixels.diff(dim=axis) ** 2 + 1e-6).sqrt().mean((1, 2, 3)) for axis in (2, 3))
+        rough = (rough / (pixels.var((1, 2, 3)) + 1e-6).sqrt()).sum()
         optimiser.zero_grad()
         (off + smoothness * rough).backward()
         optimiser.step()
@@ -110,33 +131,35 @@ def choose(ways: dict, degraded: NDArray, clean: NDArray):
     return max(ways, key=lambda key: psnr(matched(ways[key](degraded), clean), clean).mean())
 
 
-def best_inversion(control, training: NDArray) -> tuple[str, Way]:
-    """Choose the layer (end of the first or the last pair of blocks) and the smoothness on clean training images."""
+def inversions(control, n_descents: int) -> dict[str, Way]:
+    """Name the inversions to choose from: layers (end of the first and of the last pair of blocks) by smoothness."""
     blocks = [layer for layer in control.layer_names if layer.startswith("block")]
-    ways = {
-        f"{layer}, smoothness {weight:g}": partial(invert, control, layer=layer, smoothness=weight)
+    return {
+        f"{layer}, smoothness {weight:g}": partial(
+            invert, control, layer=layer, smoothness=weight, n_descents=n_descents
+        )
         for layer in blocks[1::2]
         for weight in SMOOTHNESS
     }
-    chosen = choose(ways, training[:N_CHOOSING], training[:N_CHOOSING])
-    return chosen, ways[chosen]
 
 
 def restorations(
-    model, inversion: tuple[str, Way], training: tuple[NDArray, NDArray], degraded: NDArray, n_steps: int
+    model, control, training: tuple[NDArray, NDArray], degraded: NDArray, n_steps: int, effort: Effort
 ) -> Iterator[tuple[str, int, str, NDArray]]:
     """Yield (way, step, how it was set, restored images) for one degradation.
 
     Parameters
     ----------
-    model, inversion
-        CNN-F, and the inversion of its feedforward control with what it matches.
+    model, control
+        CNN-F, and its feedforward control, which is inverted.
     training
-        Degraded and clean training images, to choose the filter on.
+        Degraded and clean training images, to choose the filter and the inversion on.
     degraded
-        float32 (image, y, x); the first `N_INVERTED` alone are inverted, which costs hundreds of passes.
+        float32 (image, y, x).
     n_steps
         Feedback passes.
+    effort
+        Spent on the inversion.
     """
     import torch
 
@@ -145,7 +168,9 @@ def restorations(
     width = choose(filters, *training)
     yield GAUSSIAN, 0, f"sigma {width:g}", filters[width](degraded)
     yield MEDIAN, 0, "3 × 3", median_filter(degraded, size=(1, 3, 3))
-    yield INVERSION, 0, inversion[0], inversion[1](degraded[:N_INVERTED])
+    ways = inversions(control, effort.n_descents)
+    best = choose(ways, *(part[: effort.n_choosing] for part in training))
+    yield INVERSION, 0, best, ways[best](degraded[: effort.n_inverted])
     with torch.no_grad():
         trajectory = model.unroll(torch.as_tensor(degraded)[:, None], n_steps)
         for step, pixels in enumerate(trajectory.pixel_reconstructions, start=1):
@@ -153,7 +178,14 @@ def restorations(
 
 
 def measure(
-    model, control, test: NDArray, training: NDArray, n_steps: int, seed: int, progress: Progress | None = None
+    model,
+    control,
+    test: NDArray,
+    training: NDArray,
+    n_steps: int,
+    seed: int,
+    effort: Effort = FULL,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Degrade images, restore them in every way, and compare with the clean ones.
 
@@ -165,6 +197,8 @@ def measure(
         float32 (image, y, x) in [-1, 1]: those compared, and those that ways are chosen on.
     n_steps, seed
         Feedback passes; of degradations and resamples.
+    effort
+        Spent on the inversion.
     progress
         Called with (what, done, total).
 
@@ -178,7 +212,6 @@ def measure(
 
     from neurocnnf.degradations import degrade
 
-    inversion = best_inversion(control, training)
     rows, conditions = [], [(kind, level) for kind in KINDS for level in DEGRADATION_LEVELS[kind]]
     for done, (kind, level) in enumerate(conditions, start=1):
         spoiled = [
@@ -187,7 +220,8 @@ def measure(
         ]
         degraded, for_choice = (part.numpy() for part in spoiled)
         first = {}
-        for way, step, setting, restored in restorations(model, inversion, (for_choice, training), degraded, n_steps):
+        chosen_on = for_choice, training
+        for way, step, setting, restored in restorations(model, control, chosen_on, degraded, n_steps, effort):
             clean = test[: len(restored)]
             pixels = matched(restored, clean)
             row = {"degradation": kind, "level": level, "way": way, "step": step, "setting": setting}
@@ -223,7 +257,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from neurocnnf import load_model
     from neurocnnf.display import progress_bar
     from neurocnnf.images import training_set_provenance
-    from neurocnnf.stage_inputs import stage_inputs
+    from neurocnnf.stage_inputs import stage_inputs, steps_taken
 
     parser = argparse.ArgumentParser(description="Measure how far feedback restores degraded images.")
     parser.add_argument("model", help="name or path of a CNN-F of gray images, e.g. cnnf-mnist")
@@ -232,19 +266,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--n-images", type=int, default=N_IMAGES, help="test images (default: %(default)s)")
     parser.add_argument("--n-steps", type=int, default=5, help="feedback passes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random (default: 0)")
+    parser.add_argument("--quick", action="store_true", help="a small subsample: a check, not a result")
     options = parser.parse_args(argv)
     model, control = load_model(options.model), load_model(options.control)
     if not model.recurrent or model.channels != 1 or options.n_steps < 1:
         raise SystemExit(
             f"error: expected a recurrent model of gray images and a step, got {model.name}. Take cnnf-mnist."
         )
-    settings = {"n_images": options.n_images, "n_steps": options.n_steps, "seed": options.seed}
+    n_steps = steps_taken(model, options.n_steps, options.quick)
+    settings = {"n_images": options.n_images, "n_steps": n_steps, "seed": options.seed, "quick": options.quick}
 
     def write() -> list[Path]:
-        data, n = model.card["data"], options.n_images
+        data, n = model.card["data"], QUICK_IMAGES if options.quick else options.n_images
         sets = load_images(data, "test", n, options.seed), load_images(data, "train", 100, options.seed)
         with progress_bar() as progress:
-            table = measure(model, control, *sets, options.n_steps, options.seed, progress)
+            effort = QUICK if options.quick else FULL
+            table = measure(model, control, *sets, n_steps, options.seed, effort, progress)
         text = table.assign(model=model.name, control=control.name).to_csv(
             index=False, lineterminator="\n", float_format="%.6g"
         )

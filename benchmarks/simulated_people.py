@@ -165,8 +165,8 @@ def degraded_digits(n_per_category: int, seed: int = 0) -> Stimuli:
     whole = to_model_range(images[rows])
     generator = torch.Generator().manual_seed(seed)
     shown = {CONTROL: whole}
-    for kind, levels in DEGRADATION_LEVELS.items():
-        for level in levels:
+    for kind in ("noise", "blur", "occlusion", "contrast"):
+        for level in DEGRADATION_LEVELS[kind]:
             shown[f"{kind} {level:g}"] = degrade(whole, kind, level, generator)
     pictures = [((one + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy() for one in shown.values()]
     table = pd.DataFrame(

@@ -126,7 +126,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from tables of accuracies."""
     options = arguments(str(__doc__), "cards of checkpoints (.json), or tables of accuracies (.csv)", argv)
     tables = [check_columns(read_accuracies(path), COLUMNS, path.name) for path in find_tables(options.inputs)]
-    table = with_means(pd.concat(tables, ignore_index=True))
+    table = pd.concat(tables, ignore_index=True)
+    table = with_means(table[table["degradation"].isin(HEADINGS)])  # figures.corruptions draws more of them
     with styled():
         save(draw(table), options.out, table, CAPTION)
 

@@ -16,11 +16,11 @@ from figures.files import arguments, read_tables, save
 from figures.style import CATEGORIES, CNNF, CONTROL, FAINT, INK, PAGE_MM, letter, new_figure, shades, styled, title
 
 CAPTION = """Does feedback sharpen obfuscated images? Likeness to the clean image, mean over test images with 95 %
-intervals, by strength of the degradation: of the degraded input (black), of a Gaussian filter whose width was chosen on
-training images and of a median filter of it, of the best inversion of the feedforward control (pixels to which a layer
-responds as to the degraded image; fewer images), and of CNN-F's reconstruction at steps 1 (light) to the last (dark).
-Gain and offset of every image are those that fit the clean one best. Above: peak signal-to-noise ratio; below:
-structural similarity (Wang et al. 2004)."""
+intervals, by strength of the degradation: of the degraded input (black), of a Gaussian filter of it whose width was
+chosen on training images as degraded, of a median filter of it, of the best inversion of the feedforward control
+(smooth pixels to which a layer responds as to the degraded image; layer and smoothness chosen like the width; fewer
+images), and of CNN-F's reconstruction at steps 1 (light) to the last (dark). Gain and offset of every image are those
+that fit the clean one best. Above: peak signal-to-noise ratio; below: structural similarity (Wang et al. 2004)."""
 COLUMNS = ["degradation", "level", "way", "step", "n_images", "model"]
 COLUMNS += [f"{name}{end}" for name in ("psnr", "ssim") for end in ("", "_low", "_high")]
 LABELS = {"psnr": "PSNR (dB)", "ssim": "SSIM"}

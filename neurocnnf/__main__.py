@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from collections.abc import Callable
@@ -158,9 +159,9 @@ def evaluate(
     out: Out = None,
     quick: Quick = False,
 ):
-    """Measure accuracy by step on the model's test images, clean and degraded."""
+    """Measure accuracy by step on the model's test images, clean and corrupted; beside it, which ones are right."""
     from neurocnnf import load_model
-    from neurocnnf.evaluate import evaluate_on
+    from neurocnnf.evaluate import accuracy_by_step, evaluate_on
     from neurocnnf.images import training_set_provenance
 
     out = _place(out, quick, "accuracy", model, ".csv")
@@ -171,8 +172,11 @@ def evaluate(
 
     def write() -> list[Path]:
         with progress_bar() as progress:
-            table = evaluate_on(net, data, n, seed=seed, progress=progress, **few)
-        return [write_atomically(out, table.to_csv(index=False, lineterminator="\n").encode())]
+            right = evaluate_on(net, data, n, seed=seed, progress=progress, **few)
+        tables = (table.to_csv(index=False, lineterminator="\n").encode() for table in (accuracy_by_step(right), right))
+        by_step, by_image = tables
+        packed = gzip.compress(by_image, mtime=0)  # else the time of writing would stand in it
+        return [write_atomically(out, by_step), write_atomically(out.with_suffix(".images.csv.gz"), packed)]
 
     sha256 = training_set_provenance(data)["sha256"]
     run_stage(out, stage_inputs("evaluate", sha256, {"n_steps": n, "seed": seed, "quick": quick}, [net]), write)

@@ -1,4 +1,4 @@
-"""Degradations that make an image hard to recognise: noise, blur, occlusion, loss of contrast."""
+"""Degradations that make an image hard to recognise: noise, blur, occlusion, loss of contrast, coarse pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ DEGRADATION_LEVELS: dict[str, tuple[float, float, float]] = {
     "blur": (1.0, 1.5, 2.0),
     "occlusion": (0.15, 0.3, 0.5),
     "contrast": (0.5, 0.25, 0.1),
+    "pixelate": (2.0, 4.0, 7.0),
 }
+LIMITS = {"occlusion": (0.0, 1.0), "contrast": (0.0, 1.0), "pixelate": (1.0, float("inf"))}
 PATCHES_ACROSS = 7  # an occluding square is 1/7 of the image's smaller side: 4 pixels of 28
 TRUNCATE = 4.0  # the blur's kernel ends after this many sigma, as in scipy.ndimage
 
@@ -29,7 +31,9 @@ def degrade(images: Tensor, kind: str, level: float, generator: torch.Generator 
         "blur": Gaussian, sigma `level` in pixels, the border repeated;
         "occlusion": gray (0) squares at random places, overlapping, different for each image, that cover the
         fraction `level` of its pixels, to the nearest pixel;
-        "contrast": values scaled by `level` towards gray (0).
+        "contrast": values scaled by `level` towards gray (0);
+        "pixelate": mean of each block of `level` × `level` pixels, a whole number, from the upper left corner on; what
+        the lower and right border cut off of a block is averaged over what is left of it.
     generator
         Source of the randomness of "noise" and "occlusion"; it may stand on the CPU for images anywhere.
 
@@ -45,25 +49,33 @@ def degrade(images: Tensor, kind: str, level: float, generator: torch.Generator 
     ValueError
         For another rank, kind or level, or if randomness is needed and there is no generator.
     """
-    if images.ndim != 4:
-        raise ValueError(f"images: expected (image, channel, y, x), got {tuple(images.shape)}. Add axes.")
-    if not images.is_floating_point():
-        raise TypeError(f"images: expected floats in [-1, 1], got {images.dtype}. Use to_model_range.")
-    if kind not in DEGRADATION_LEVELS:
-        raise ValueError(f"kind: expected one of {list(DEGRADATION_LEVELS)}, got {kind!r}. Choose one.")
-    highest = 1.0 if kind in ("occlusion", "contrast") else float("inf")
-    if not 0 <= level <= highest or level == float("inf"):
-        raise ValueError(f"level: expected 0 to {highest:g} for {kind}, got {level!r}. Take one in range.")
+    _check(images, kind, level)
     if kind == "contrast":
         return images * level
     if kind == "blur":
         return _blur(images, level)
+    if kind == "pixelate":
+        return _pixelate(images, int(level))
     if generator is None:
         raise ValueError(f"generator: expected a torch.Generator for {kind}, got None. Pass one with a seed.")
     if kind == "noise":
         noise = torch.randn(images.shape, generator=generator, dtype=images.dtype, device=generator.device)
         return (images + level * noise.to(images.device)).clamp(-1, 1)
     return images.masked_fill(occluded_pixels(images, level, generator), 0.0)
+
+
+def _check(images: Tensor, kind: str, level: float) -> None:
+    if images.ndim != 4:
+        raise ValueError(f"images: expected (image, channel, y, x), got {tuple(images.shape)}. Add axes.")
+    if not images.is_floating_point():
+        raise TypeError(f"images: expected floats in [-1, 1], got {images.dtype}. Use to_model_range.")
+    if kind not in DEGRADATION_LEVELS:
+        raise ValueError(f"kind: expected one of {list(DEGRADATION_LEVELS)}, got {kind!r}. Choose one.")
+    low, high = LIMITS.get(kind, (0.0, float("inf")))
+    if not low <= level <= high or level == float("inf"):
+        raise ValueError(f"level: expected {low:g} to {high:g} for {kind}, got {level!r}. Take one in range.")
+    if kind == "pixelate" and level != int(level):
+        raise ValueError(f"level: expected a whole number of pixels for pixelate, got {level!r}. Round it.")
 
 
 def occluded_pixels(images: Tensor, fraction: float, generator: torch.Generator) -> Tensor:
@@ -110,3 +122,9 @@ def _blur(images: Tensor, sigma: float) -> Tensor:
     x = F.conv2d(F.pad(x, (radius, radius, 0, 0), mode="replicate"), kernel.view(1, 1, 1, -1))
     x = F.conv2d(F.pad(x, (0, 0, radius, radius), mode="replicate"), kernel.view(1, 1, -1, 1))
     return x.view(n, channels, height, width)
+
+
+def _pixelate(images: Tensor, block: int) -> Tensor:
+    height, width = images.shape[-2:]
+    coarse = F.avg_pool2d(images, block, ceil_mode=True)  # a block that is cut off is averaged over what is left of it
+    return coarse.repeat_interleave(block, -2).repeat_interleave(block, -1)[..., :height, :width].contiguous()

@@ -13,7 +13,9 @@ from neurocnnf.images import load_training_set, to_model_range
 from neurocnnf.progress import Progress
 from neurocnnf.unrolled import UnrolledModel
 
-REPORTED = ("noise", "blur", "occlusion")
+# The place decides the seed of a condition, and cards hold accuracies by those of the first three: add at the end.
+REPORTED = ("noise", "blur", "occlusion", "contrast", "pixelate")
+STEP = "step_"
 N_DEGRADED = 2000
 BATCH = 50  # divides the test sets: one shape to compile
 
@@ -37,12 +39,12 @@ def evaluate_on(
     compiled: bool = False,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Measure a model's accuracy on the test images of a training set.
+    """Say which test images of a training set a model answers right.
 
     Parameters
     ----------
     model, n_steps, n_degraded, seed, compiled, progress
-        As in `accuracy_by_step`.
+        As in `right_answers`.
     data
         Name of the training set.
     n_clean
@@ -51,10 +53,10 @@ def evaluate_on(
     Returns
     -------
     pandas.DataFrame
-        As from `accuracy_by_step`, with the columns model, kind (first word of the model's name) and data before.
+        As from `right_answers`, with the columns model, kind (first word of the model's name) and data before.
     """
     images, labels = load_training_set(data, "test")
-    table = accuracy_by_step(
+    table = right_answers(
         model,
         to_model_range(images[:n_clean]),
         torch.as_tensor(labels[:n_clean]),
@@ -71,7 +73,7 @@ def evaluate_on(
     return table
 
 
-def accuracy_by_step(
+def right_answers(
     model: UnrolledModel,
     images: Tensor,
     labels: Tensor,
@@ -82,7 +84,7 @@ def accuracy_by_step(
     compiled: bool = False,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Measure accuracy at every step under every condition.
+    """Say which images are answered right at every step under every condition.
 
     Parameters
     ----------
@@ -104,26 +106,54 @@ def accuracy_by_step(
     Returns
     -------
     pandas.DataFrame
-        Columns degradation, level, step, accuracy (of that step's logits), n_correct, n_images.
+        A row per condition and image. Columns degradation, level, image (its place in the set), and for each step
+        step_0, step_1, …: 1 where the answer of that step's logits is right, 0 where it is wrong.
     """
     steps = n_steps if model.recurrent else 0
     few = min(n_degraded or len(images), len(images))
     todo = [(kind, level, len(images) if kind == "clean" else few) for kind, level in conditions()]
-    total, done, rows = sum(n for _, _, n in todo), 0, []
+    total, done, parts = sum(n for _, _, n in todo), 0, []
     for number, (kind, level, n) in enumerate(todo, start=1):
         # A generator per condition, so that each sees the same noise whatever else is measured.
         generator = torch.Generator().manual_seed(seed * 1000 + number)
-        correct = torch.zeros(steps + 1, dtype=torch.int64)
+        right = []
         for x, y in zip(images[:n].split(BATCH), labels[:n].split(BATCH), strict=True):
             seen = x if kind == "clean" else degrade(x, kind, level, generator)
             with torch.no_grad():
                 logits = model.unroll(seen.to(model.device, model.dtype), steps, compiled=compiled, chunk=BATCH).logits
-            correct += (logits.argmax(-1).cpu() == y).sum(1)
+            right.append(logits.argmax(-1).cpu() == y)
             done += len(x)
             if progress:
                 progress(model.name, done, total)
-        rows += [
-            {"degradation": kind, "level": level, "step": step, "accuracy": c / n, "n_correct": c, "n_images": n}
-            for step, c in enumerate(correct.tolist())
-        ]
+        by_step = {f"{STEP}{step}": row for step, row in enumerate(torch.cat(right, dim=1).int().numpy())}
+        parts.append(pd.DataFrame({"degradation": kind, "level": level, "image": range(n)} | by_step))
+    return pd.concat(parts, ignore_index=True)
+
+
+def steps_of(right: pd.DataFrame) -> list[str]:
+    """Name the columns of a table of `right_answers` that hold a step, in their order."""
+    return [column for column in right if column.startswith(STEP)]
+
+
+def accuracy_by_step(right: pd.DataFrame) -> pd.DataFrame:
+    """Count the right answers.
+
+    Parameters
+    ----------
+    right
+        As from `right_answers` or `evaluate_on`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns degradation, level, step, accuracy, n_correct, n_images, after those that name the model, if there.
+    """
+    steps = steps_of(right)
+    keys = [column for column in right if column not in ("image", *steps)]
+    rows = []
+    for values, part in right.groupby(keys, sort=False):
+        n, condition = len(part), dict(zip(keys, values, strict=True))
+        for step, column in enumerate(steps):
+            c = int(part[column].sum())
+            rows.append(condition | {"step": step, "accuracy": c / n, "n_correct": c, "n_images": n})
     return pd.DataFrame(rows)

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from neurocnnf.architectures import build_model
 from neurocnnf.checkpoint import SHIPPED, pack, round_to_kept, save_model, unpack
-from neurocnnf.evaluate import evaluate_on
+from neurocnnf.evaluate import accuracy_by_step, evaluate_on
 from neurocnnf.images import training_set_provenance
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Recipe, find_recipe
@@ -44,7 +44,7 @@ def ship(
     folder
         Where ``<recipe>.safetensors`` and ``<recipe>.json`` go.
     compiled, progress
-        As in `neurocnnf.evaluate.accuracy_by_step`.
+        As in `neurocnnf.evaluate.right_answers`.
 
     Returns
     -------
@@ -101,7 +101,8 @@ def finish_run(
         model.load_state_dict(state["model"])
         model = round_to_kept(model).eval().to(device)
         model.name = recipe_name
-        table = evaluate_on(model, recipe.data, CARD_STEPS, compiled=compiled, progress=progress)
+        right = evaluate_on(model, recipe.data, CARD_STEPS, compiled=compiled, progress=progress)
+        table = accuracy_by_step(right)
         write_atomically(run / "accuracy.csv", table.to_csv(index=False, lineterminator="\n").encode())
         write_atomically(run / WEIGHTS, save(pack(model.cpu().state_dict())))
         summary = {

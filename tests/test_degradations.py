@@ -35,6 +35,16 @@ def test_contrast_scales_towards_gray(images):
     assert degrade(images, "contrast", 0).abs().max() == 0
 
 
+@pytest.mark.parametrize("block", [1, 2, 4, 5, 7, 21, 24, 40])
+def test_pixels_are_the_means_of_their_blocks_and_blocks_end_at_the_border(images, block):
+    slow = np.empty(images.shape)
+    for y in range(28):
+        for x in range(21):
+            top, left = block * (y // block), block * (x // block)
+            slow[..., y, x] = images.numpy()[..., top : top + block, left : left + block].mean(axis=(-2, -1))
+    torch.testing.assert_close(degrade(images, "pixelate", block), torch.from_numpy(slow), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("level", DEGRADATION_LEVELS["noise"])
 def test_noise_is_independent_gaussian_of_the_given_size_and_clipped(level):
     gray = torch.zeros(40, 2, 28, 28).double()
@@ -115,7 +125,10 @@ def test_range_shape_and_type_stay_and_the_original_is_not_touched(images, kind,
     assert torch.equal(images, before)
 
 
-@pytest.mark.parametrize(("kind", "level"), [("noise", 0), ("blur", 0), ("occlusion", 0), ("contrast", 1)])
+MILDEST = {"noise": 0, "blur": 0, "occlusion": 0, "contrast": 1, "pixelate": 1}
+
+
+@pytest.mark.parametrize(("kind", "level"), MILDEST.items())
 def test_the_mildest_level_is_a_copy_of_the_image(images, kind, level):
     after = degrade(images, kind, level, seeded())
     assert torch.equal(after, images)
@@ -144,6 +157,8 @@ def test_three_levels_go_from_easy_to_hard(images, kind):
         ({"level": float("inf")}, ValueError, r"level: expected 0 to inf for noise, got inf"),
         ({"kind": "occlusion", "level": 1.1}, ValueError, r"level: expected 0 to 1 for occlusion, got 1.1"),
         ({"kind": "contrast", "level": 2}, ValueError, r"level: expected 0 to 1 for contrast, got 2"),
+        ({"kind": "pixelate", "level": 0}, ValueError, r"level: expected 1 to inf for pixelate, got 0. Take one in"),
+        ({"kind": "pixelate", "level": 2.5}, ValueError, r"level: expected a whole number .* pixelate, got 2.5. Round"),
         ({"generator": None}, ValueError, r"generator: expected a torch.Generator for noise, got None. Pass one"),
         ({"kind": "occlusion", "generator": None}, ValueError, r"generator: expected .* for occlusion, got None"),
     ],

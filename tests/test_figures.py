@@ -271,6 +271,18 @@ def test_one_benchmark_without_control_or_sessions_can_be_drawn(tmp_path, only_s
     assert set(pd.read_csv(tmp_path / "fig.csv")["kind"]) == {"cnnf"}
 
 
+def test_accuracy_by_step_keeps_to_the_corruptions_it_has_columns_for(tmp_path, only_svg):
+    for name in ("without", "with"):
+        (tmp_path / name).mkdir()
+        write_accuracy(tmp_path / name)
+    table = pd.read_csv(tmp_path / "with" / "x.csv")
+    more = table[table["degradation"] == "noise"].assign(degradation="contrast", accuracy=0.99)
+    pd.concat([table, more]).to_csv(tmp_path / "with" / "x.csv", index=False)
+    for name in ("without", "with"):
+        accuracy_by_step.main(["--in", str(tmp_path / name), "--out", str(tmp_path / f"{name}.fig")])
+    assert svg(tmp_path / "with.fig") == svg(tmp_path / "without.fig")
+
+
 def test_pictures_are_scaled_as_the_caption_says():
     picture = np.array([[[-2.0, 0.0], [1.0, 4.0]]])  # channel, y, x
     shown = feedback_examples.as_shown(picture, 1)[..., 0]

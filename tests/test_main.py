@@ -202,7 +202,7 @@ def parts(monkeypatch, tmp_path):
             "inventory": parts.inventory,
         },
         "neurocnnf.images": {"training_set_provenance": lambda data: {"sha256": {"mnist/a": "hash"}}},
-        "neurocnnf.evaluate": {"evaluate_on": parts.evaluate_on},
+        "neurocnnf.evaluate": {"evaluate_on": parts.evaluate_on, "accuracy_by_step": lambda right: right.head(1)},
         "neurocnnf.robustness": {"robustness_on": parts.robustness_on, "by_step": lambda t: t, "QUICK": "little"},
         "neurocnnf.train": {"train": parts.train},
         "benchmarks": {"load_benchmark": parts.load_benchmark, "list_benchmarks": parts.list_benchmarks},
@@ -234,6 +234,16 @@ def test_a_feedforward_control_is_asked_for_no_feedback(parts):
     run("evaluate", "cnn-mnist")
     assert [call[3] for call in parts.calls[:1]] == [0]
     assert parts.calls[1] == ("evaluate", "cnn-mnist", 0)
+
+
+def test_an_evaluation_writes_accuracies_and_which_images_are_right_beside_them(parts):
+    for _ in range(2):
+        result = run("evaluate", "cnnf-mnist", "--quick")
+        assert result.exit_code == 0, result.output
+    assert parts.calls == [("evaluate", "cnnf-mnist", 2)]
+    folder = parts.folder / "build/quick/accuracy"
+    assert len(pd.read_csv(folder / "cnnf-mnist.csv")) == 1
+    assert len(pd.read_csv(folder / "cnnf-mnist.images.csv.gz")) == 2
 
 
 def test_attacks_are_carried_over_from_the_control_and_not_made_twice(parts):

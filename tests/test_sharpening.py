@@ -49,13 +49,23 @@ def test_structural_similarity_is_that_of_its_equation_window_by_window(images):
     assert sharp.ssim(x[None], x[None])[0] == pytest.approx(1.0)
 
 
-def test_an_inversion_comes_nearer_to_the_image_than_gray(monkeypatch):
+def test_an_inversion_of_an_early_layer_gives_the_image_back_and_a_smooth_one_less_of_its_noise():
     control = load_model("cnn-digits")
-    shown = sharp.load_images("digits", "test", 2, 0)
-    monkeypatch.setattr(sharp, "INVERSION_STEPS", 60)
-    found = sharp.matched(sharp.invert(control, shown, "block1", 0.001), shown)
-    gray = sharp.matched(np.zeros_like(shown), shown)
-    assert (sharp.psnr(found, shown) > sharp.psnr(gray, shown) + 3).all()
+    clean = sharp.load_images("digits", "test", 2, 0)
+    shown = clean + np.random.default_rng(0).normal(0, 0.3, clean.shape).astype(np.float32)
+    found, smooth = (sharp.invert(control, shown, "block1", weight, 150) for weight in (0.001, 0.5))
+    assert (sharp.psnr(sharp.matched(found, shown), shown) > 25).all()
+
+    def likeness(images):
+        return sharp.psnr(sharp.matched(images, clean), clean)
+
+    assert (likeness(smooth) > likeness(found) + 1).all()
+
+
+def test_the_way_that_restores_training_images_best_is_chosen():
+    clean = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8))
+    ways = {"flat": np.zeros_like, "back": lambda shown: -5 * shown + 1, "shuffled": lambda shown: shown[:, ::-1]}
+    assert sharp.choose(ways, -clean, clean) == "back"
 
 
 class Restores:
@@ -74,14 +84,15 @@ class Restores:
 
 def test_a_model_that_restores_is_found_and_noise_is_not(monkeypatch, tmp_path):
     test, training = (sharp.load_images("digits", split, 12, 0) for split in ("test", "train"))
-    monkeypatch.setattr(sharp, "INVERSION_STEPS", 2)
     monkeypatch.setattr(sharp, "SMOOTHNESS", (0.01,))
-    table = sharp.measure(Restores(test), load_model("cnn-digits"), test, training, 2, 0)
+    effort = sharp.Effort(n_choosing=2, n_inverted=3, n_descents=2)
+    table = sharp.measure(Restores(test), load_model("cnn-digits"), test, training, 2, 0, effort)
     assert len(table) == 9 * 6
     steps = table[table["way"] == sharp.STEP]
     assert (steps[steps["step"] == 2]["ssim"] > 0.999).all()
     assert (steps[steps["step"] == 2]["ssim_gain_low"] > 0).all()
     assert (steps[steps["step"] == 1]["ssim"] < 0.2).all()
+    assert (table["n_images"] == np.where(table["way"] == sharp.INVERSION, 3, 12)).all()
     inputs = table[table["way"] == sharp.INPUT]
     assert (inputs[["psnr_gain", "ssim_gain"]] == 0).all(axis=None)
     weakest = table[(table["degradation"] == "blur") & (table["way"] == sharp.GAUSSIAN)]

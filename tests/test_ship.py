@@ -94,7 +94,7 @@ def test_the_cards_numbers_are_those_of_an_independent_evaluation(trained, shipp
         model.load_state_dict(half_weights(run))  # seed 0: what was loaded
         rows = table[table["seed"] == seed]
         conditions = list(rows[["degradation", "level"]].drop_duplicates().itertuples(index=False, name=None))
-        assert len(conditions) == 10
+        assert len(conditions) == 16
         for number, (degradation, level) in enumerate(conditions, start=1):
             expected = count_correct(model, degradation, level, number, n_steps)
             here = rows[(rows["degradation"] == degradation) & (rows["level"] == level)].sort_values("step")
