@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+# (images, number of steps, generator) -> what each step sees, (step, image, channel, y, x).
+Look = Callable[[Tensor, int, torch.Generator], Tensor]
 
 
 def take_glimpses(
