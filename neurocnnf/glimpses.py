@@ -12,7 +12,7 @@ Look = Callable[[Tensor, int, torch.Generator], Tensor]
 
 
 def take_glimpses(
-    images: Tensor, n_glimpses: int, side: int, generator: torch.Generator, *, together: bool = False
+    images: Tensor, n_glimpses: int, generator: torch.Generator, *, side: int, together: bool = False
 ) -> Tensor:
     """Show squares of images one after another, at random places, each where it is in the image and the rest gray.
 
@@ -25,10 +25,10 @@ def take_glimpses(
         (image, channel, y, x), in [-1, 1].
     n_glimpses
         Number of crops, independent of one another; they may overlap.
+    generator
+        Source of the places, on the CPU; every image and glimpse has a place of its own.
     side
         Of the squares, pixels; they lie within the image, each place as likely as another.
-    generator
-        Source of the places, on the CPU; (image, glimpse) each has its own.
     together
         Whether each glimpse also shows again what those before it showed.
 
