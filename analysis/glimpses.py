@@ -4,12 +4,13 @@ A digit of 16 × 16 pixels is seen in five glimpses: squares of 8 × 8 at random
 (`neurocnnf.glimpses`); all models see the same ones. Trained from scratch to answer at every glimpse, with the same
 optimiser steps on the same trunk, are
 
-- CNN-F: feedback comes from the state after the glimpse before; and the lateral control, whose state is carried too;
+- CNN-F: feedback comes from the state after the glimpse before; CNN-F without gates (`neurocnnf.lesions`), of whose
+  state the updated feature is left; and the lateral control, whose state is carried too;
 - the feedforward control, which sees each glimpse alone: nothing is carried. The average of its logits over the
   glimpses so far adds up evidence without feedback or state; a carried state has to beat that;
 - the feedforward control with all glimpses so far in one picture: what there is to gain.
 
-CNN-F and the lateral control are also tested with their state reset at every glimpse, a lesion of the same weights.
+Networks with a state are also tested with it reset at every glimpse, a lesion of the same weights.
 Every way is read out at the last glimpse, and averaged over the glimpses so far.
 
 Run ``python -m analysis.glimpses --data mnist --out build/glimpses/mnist``.
@@ -35,7 +36,7 @@ from neurocnnf.recipes import Recipe
 
 DATA = ("mnist", "digits")
 # What is trained, and what goes from glimpse to glimpse there.
-TRAINED = (("cnnf", STATE), ("lateral", STATE), ("cnn", NOTHING), ("cnn", PICTURE))
+TRAINED = (("cnn", NOTHING), ("cnnf", STATE), ("ungated", STATE), ("lateral", STATE), ("cnn", PICTURE))
 SIDE, SEEDS, N_TEST = 8, (0, 1, 2, 3, 4), 2000
 RECIPE = Recipe("cnnf-digits", "digits", "shift", 300, 300, 4)  # n_steps: a feedback pass before each later glimpse
 QUICK_RECIPE = replace(RECIPE, feedforward_batches=10, feedback_batches=5, n_steps=2)

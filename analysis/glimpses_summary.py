@@ -21,6 +21,9 @@ CONTRASTS = (
     (("cnnf", STATE, LAST), ("cnnf", NOTHING, LAST)),
     (("cnnf", STATE, AVERAGE), ("cnnf", NOTHING, AVERAGE)),
     (("cnnf", STATE, LAST), ("lateral", STATE, LAST)),
+    (("ungated", STATE, LAST), ALONE),
+    (("ungated", STATE, LAST), NULL),
+    (("ungated", STATE, LAST), ("cnnf", STATE, LAST)),
     (("lateral", STATE, LAST), ALONE),
     (("lateral", STATE, LAST), NULL),
     (("lateral", STATE, AVERAGE), NULL),
@@ -65,7 +68,7 @@ def differences(runs: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for data, part in runs.groupby("data", sort=False):
-        table = part.pivot(index="seed", columns=[*WAY, "glimpse"], values="accuracy")
+        table = part.pivot(index="seed", columns=[*WAY, "glimpse"], values="accuracy").sort_index(axis=1)
         present = {tuple(column[:3]) for column in table.columns}
         for first, second in CONTRASTS:
             if first not in present or second not in present:
