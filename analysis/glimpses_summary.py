@@ -78,4 +78,4 @@ def differences(runs: pd.DataFrame) -> pd.DataFrame:
                 low, high = mean_interval(values)
                 row = {"data": data, "first": " ".join(first), "second": " ".join(second), "glimpse": glimpse}
                 rows.append(row | {"difference": values.mean(), "low": low, "high": high, "n_seeds": len(values)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["data", "first", "second", "glimpse", "difference", "low", "high", "n_seeds"])

@@ -15,12 +15,13 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from analysis.glimpses_summary import AVERAGE, LAST, NOTHING, PICTURE, STATE, differences, summarise
 from figures.files import arguments, is_simulated, read_tables, save
-from figures.style import FAINT, INK, LESION, LOOKS, PAGE_MM, letter, new_figure, spread, styled, title
+from figures.style import FAINT, INK, LOOKS, PAGE_MM, letter, new_figure, spread, styled, title
 
 CAPTION = """Digits of 16 × 16 pixels seen in a sequence of squares of 8 × 8 pixels at random places, the rest gray; all
 networks see the same ones, were trained from scratch to answer at every one of them, and took the same number of
 optimiser steps. First panel: accuracy after each glimpse. CNN-F: at each glimpse, feedback comes from the state after
-the one before; reset: the same weights, each glimpse seen alone. Lateral control: its state is carried, too.
+the one before; reset: the same weights, each glimpse seen alone; without gates: feedback passes all units, and moves
+the feature alone. Lateral control: its state is carried, too.
 Feedforward control: each glimpse alone; the average of its logits over the glimpses so far, which adds up evidence
 without feedback or state; and all glimpses so far in one picture. Second: less that average; open: answers of recurrent
 networks averaged over glimpses, too. Third: less the answer to each glimpse alone, of the same weights with the state
@@ -31,7 +32,8 @@ Style = tuple[str, str, object, bool, str]  # colour, marker, line, filled, name
 STYLES: dict[str, Style] = {
     f"cnnf {STATE} {LAST}": (*LOOKS["cnnf"][:2], "-", True, "CNN-F, state carried"),
     f"cnnf {STATE} {AVERAGE}": (*LOOKS["cnnf"][:2], (0, (1, 1)), False, "CNN-F, averaged"),
-    f"cnnf {NOTHING} {LAST}": (LESION, "v", (0, (4, 1)), True, "CNN-F, state reset"),
+    f"cnnf {NOTHING} {LAST}": (LOOKS["cnnf"].colour, "x", (0, (4, 1)), True, "CNN-F, state reset"),
+    f"ungated {STATE} {LAST}": (*LOOKS["ungated"][:2], "-", True, "CNN-F without gates, carried"),
     f"lateral {STATE} {LAST}": (*LOOKS["lateral"][:2], "-", True, "lateral control, state carried"),
     f"lateral {STATE} {AVERAGE}": (*LOOKS["lateral"][:2], (0, (1, 1)), False, "lateral control, averaged"),
     f"cnn {NOTHING} {LAST}": (*LOOKS["cnn"][:2], (0, (3, 1.6)), True, "feedforward, each alone"),
@@ -43,6 +45,7 @@ NULL = f"cnn {NOTHING} {AVERAGE}"
 AGAINST_NULL = [
     (f"cnnf {STATE} {LAST}", NULL),
     (f"cnnf {STATE} {AVERAGE}", NULL),
+    (f"ungated {STATE} {LAST}", NULL),
     (f"lateral {STATE} {LAST}", NULL),
     (f"lateral {STATE} {AVERAGE}", NULL),
     (f"cnn {PICTURE} {LAST}", NULL),
@@ -50,10 +53,11 @@ AGAINST_NULL = [
 AGAINST_ALONE = [
     (f"cnnf {STATE} {LAST}", f"cnn {NOTHING} {LAST}"),
     (f"cnnf {STATE} {LAST}", f"cnnf {NOTHING} {LAST}"),
+    (f"ungated {STATE} {LAST}", f"cnn {NOTHING} {LAST}"),
     (f"lateral {STATE} {LAST}", f"cnn {NOTHING} {LAST}"),
 ]
 HEADINGS = ("accuracy", "less averaged feedforward answers", "less the answer to a glimpse alone")
-ROW_MM, EXTRA_MM = 58.0, 22.0
+ROW_MM, EXTRA_MM = 58.0, 26.0
 
 
 def draw(runs: pd.DataFrame) -> Figure:

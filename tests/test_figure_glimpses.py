@@ -8,7 +8,8 @@ from figures import glimpses
 from figures.files import beside
 
 pytestmark = pytest.mark.filterwarnings("error")
-WAYS = [("cnnf", "state"), ("cnnf", "nothing"), ("lateral", "state"), ("cnn", "nothing"), ("cnn", "picture")]
+WAYS = [("cnnf", "state"), ("cnnf", "nothing"), ("ungated", "state"), ("lateral", "state")]
+WAYS += [("cnn", "nothing"), ("cnn", "picture")]
 
 
 def write_runs(folder, ways=WAYS):

@@ -13,28 +13,28 @@ from analysis.glimpses import TRAINED, Images, accuracies, answers, network_accu
 from analysis.glimpses_summary import AVERAGE, CONTRASTS, LAST, NOTHING, PICTURE, STATE, differences, summarise
 from neurocnnf.recipes import Recipe
 
-SHORT = Recipe("cnnf-digits", "digits", "none", 60, 40, 3, batch_size=32, feedback_batch_size=16)
+SHORT = Recipe("cnnf-digits", "digits", "none", 50, 30, 3, batch_size=32, feedback_batch_size=16)
 TINY = Recipe("cnnf-digits", "digits", "none", 2, 2, 2, batch_size=8, feedback_batch_size=8)
 
 
 def squares(n_per_class, seed, n_classes=4):
-    """Draw noisy images with a bright square in a corner of its own for each class; other corners say little."""
+    """Draw noisy images with a bright square of 4 × 4 pixels in a quarter of its own for each class."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(n_classes), n_per_class)
     pixels = rng.normal(-0.6, 0.2, (len(labels), 1, 16, 16))
     for image, c in zip(pixels, labels, strict=True):
-        image[0, 8 * (c // 2) :, 8 * (c % 2) :][:8, :8] += 0.9
+        image[0, 8 * (c // 2) + 2 :, 8 * (c % 2) + 2 :][:4, :4] += 0.9
     return Images(pixels.clip(-1, 1).astype(np.float32), labels)
 
 
-@pytest.mark.parametrize("kind", ["cnnf", "lateral"])
+@pytest.mark.parametrize("kind", ["cnnf", "ungated", "lateral"])
 def test_answers_with_the_whole_image_at_each_glimpse_are_the_ordinary_unroll(kind, awake, some_images):
     model, images = awake(kind), some_images(5)
     ours = answers(model, images.expand(4, -1, -1, -1, -1), STATE, chunk=2)
     np.testing.assert_allclose(ours, model.unroll(images, 3).logits.detach(), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("kind", ["cnnf", "lateral", "cnn"])
+@pytest.mark.parametrize("kind", ["cnnf", "ungated", "lateral", "cnn"])
 def test_answers_with_nothing_carried_are_those_of_the_feedforward_sweep(kind, awake, some_images):
     model, views = awake(kind), torch.stack([some_images(5, seed=seed) for seed in range(3)])
     ours = answers(model, views, NOTHING, chunk=2)
@@ -63,7 +63,8 @@ def test_evidence_adds_up_where_there_is_some_and_shuffled_labels_leave_chance(t
     average = seen[NOTHING].query("readout == 'average'")["accuracy"].to_numpy()
     picture = seen[PICTURE].query("readout == 'last'")["accuracy"].to_numpy()
     for accuracy in (average, picture):
-        assert accuracy[0] < 0.85  # one glimpse may miss the corner
+        # One glimpse of 8 × 8 meets the square in 4 of 9 cases, and says then and now where it is not.
+        assert 0.4 < accuracy[0] < 0.8
         assert accuracy[-1] > accuracy[0] + 0.1
     shuffled = Images(training.pixels, np.random.default_rng(1).permutation(training.labels))
     table = network_accuracy("cnn", NOTHING, shuffled, test, 0, SHORT, folder=tmp_path / "shuffled")
@@ -94,7 +95,7 @@ def test_a_broken_off_run_goes_on_with_what_is_missing(tmp_path, monkeypatch):
         pass
 
     def stop(what, done, total):
-        assert total == 8
+        assert total == 10
         if done == 5:
             raise Stop
 
