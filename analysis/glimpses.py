@@ -38,7 +38,7 @@ DATA = ("mnist", "digits")
 # What is trained, and what goes from glimpse to glimpse there.
 TRAINED = (("cnn", NOTHING), ("cnnf", STATE), ("ungated", STATE), ("lateral", STATE), ("cnn", PICTURE))
 SIDE, SEEDS, N_TEST = 8, (0, 1, 2, 3, 4), 2000
-RECIPE = Recipe("cnnf-digits", "digits", "shift", 300, 300, 4)  # n_steps: a feedback pass before each later glimpse
+RECIPE = Recipe("cnnf-digits", "digits", "shift", 200, 200, 4)  # n_steps: a feedback pass before each later glimpse
 QUICK_RECIPE = replace(RECIPE, feedforward_batches=10, feedback_batches=5, n_steps=2)
 
 
