@@ -39,7 +39,7 @@ SUITE      ?= $(MODEL) lateral-cifar-gray $(CONTROL)
 ROBUST     ?= $(foreach kind,cnnf cnn,$(kind)-$(if $(NEUROCNNF_DATA),mnist,digits))
 ATTACKED   ?= 100
 
-# What `make few-labels` learns.
+# What `make few-labels` and `make glimpses` learn.
 LABELLED   ?= $(if $(NEUROCNNF_DATA),mnist,digits)
 
 # What `make train` makes.
@@ -72,7 +72,7 @@ FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recog
 PAPER      := $(foreach f,times_by_study composite published_networks speed_accuracy it_latency clock_ranges \
               condition_times time_readouts masking trajectories,$(BUILD)/figures/$(f).png)
 
-.PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness few-labels test lint bench train clean FORCE
+.PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness few-labels glimpses test lint bench train clean FORCE
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -106,6 +106,9 @@ quick-robustness:  ## The same with few images and weak attacks into build/quick
 
 few-labels: $(BUILD)/figures/few_labels.png  ## Learn LABELLED from 5 to 500 labels per class, five seeds (half an hour)
 	@echo "tables are in $(BUILD)/few_labels, the figure in $(BUILD)/figures"
+
+glimpses: $(BUILD)/figures/glimpses.png  ## Learn LABELLED from sequences of crops, with a carried state and without, five seeds
+	@echo "tables are in $(BUILD)/glimpses, the figure in $(BUILD)/figures"
 
 test: $(READY)  ## Run the tests
 	@$(PY) -m pytest -q
@@ -178,8 +181,11 @@ $(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
 $(BUILD)/robustness/table.csv: analysis/robustness_summary.py $(ATTACKS)
 	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
 
-$(BUILD)/few_labels/.$(LABELLED): $(CODE) $(wildcard analysis/few_labels*.py) analysis/generative_pair.py $(DATA) $(READY)
+$(BUILD)/few_labels/.$(LABELLED): $(CODE) $(wildcard analysis/few_labels*.py) analysis/generative_pair.py analysis/runs.py $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.few_labels --data $(LABELLED) --out $(@D)/$(LABELLED) $(QUICK))
+
+$(BUILD)/glimpses/.$(LABELLED): $(CODE) $(wildcard analysis/glimpses*.py) analysis/few_labels_summary.py analysis/runs.py $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.glimpses --data $(LABELLED) --out $(@D)/$(LABELLED) $(QUICK))
 
 # The suite finds these scores made: two processes at once would write the same files.
 $(SUITES): | $(SCORES) $(RANKED)
@@ -225,6 +231,9 @@ $(BUILD)/figures/recognition_times.png: $(DRAWING) $(TIMES)
 
 $(BUILD)/figures/few_labels.png: $(DRAWING) $(BUILD)/few_labels/.$(LABELLED)
 	$(call draw,$$(cat $(BUILD)/few_labels/.$(LABELLED)).csv)
+
+$(BUILD)/figures/glimpses.png: $(DRAWING) $(BUILD)/glimpses/.$(LABELLED)
+	$(call draw,$$(cat $(BUILD)/glimpses/.$(LABELLED)).csv)
 
 $(BUILD)/figures/robustness.png: $(DRAWING) $(ATTACKS) $(BUILD)/robustness/table.csv
 	$(call draw,$(ATTACKS))
