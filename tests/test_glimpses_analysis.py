@@ -13,7 +13,7 @@ from analysis.glimpses import TRAINED, Images, accuracies, answers, network_accu
 from analysis.glimpses_summary import AVERAGE, CONTRASTS, LAST, NOTHING, PICTURE, STATE, differences, summarise
 from neurocnnf.recipes import Recipe
 
-SHORT = Recipe("cnnf-digits", "digits", "none", 50, 30, 3, batch_size=32, feedback_batch_size=16)
+SHORT = Recipe("cnnf-digits", "digits", "none", 40, 20, 3, batch_size=32, feedback_batch_size=16, learning_rate=0.01)
 TINY = Recipe("cnnf-digits", "digits", "none", 2, 2, 2, batch_size=8, feedback_batch_size=8)
 
 
@@ -65,7 +65,7 @@ def test_evidence_adds_up_where_there_is_some_and_shuffled_labels_leave_chance(t
     for accuracy in (average, picture):
         # One glimpse of 8 × 8 meets the square in 4 of 9 cases, and says then and now where it is not.
         assert 0.4 < accuracy[0] < 0.8
-        assert accuracy[-1] > accuracy[0] + 0.1
+        assert accuracy[-1] > 0.85
     shuffled = Images(training.pixels, np.random.default_rng(1).permutation(training.labels))
     table = network_accuracy("cnn", NOTHING, shuffled, test, 0, SHORT, folder=tmp_path / "shuffled")
     assert table["accuracy"].max() < 0.45
