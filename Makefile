@@ -43,7 +43,7 @@ ATTACKED   ?= 100
 CORRUPTED  ?= $(if $(NEUROCNNF_DATA),$(EVALUATED),cnnf-digits cnn-digits)
 SHARPENED  ?= $(if $(NEUROCNNF_DATA),mnist,digits)
 
-# What `make few-labels` learns.
+# What `make few-labels` and `make glimpses` learn.
 LABELLED   ?= $(if $(NEUROCNNF_DATA),mnist,digits)
 
 # What `make train` makes.
@@ -77,10 +77,10 @@ PAPER      := $(foreach f,times_by_study composite published_networks speed_accu
               condition_times time_readouts cleaning occlusion_levels masking trajectories,$(BUILD)/figures/$(f).png)
 
 .PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness corruptions \
-        quick-corruptions sharpening quick-sharpening few-labels test lint bench train clean FORCE
+        quick-corruptions sharpening quick-sharpening few-labels glimpses test lint bench train clean FORCE
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 figures: $(FIGURES)  ## Draw every figure into build/figures (NEUROCNNF_DATA=folder: from the real studies)
 	@if [ -e $(BUILD)/.drawn ]; then rm $(BUILD)/.drawn; echo "figures are in $(BUILD)/figures"; else echo "figures are up to date"; fi
@@ -123,6 +123,9 @@ quick-sharpening:  ## The same with few images into build/quick (a check, not a 
 
 few-labels: $(BUILD)/figures/few_labels.png  ## Learn LABELLED from 5 to 500 labels per class, five seeds (half an hour)
 	@echo "tables are in $(BUILD)/few_labels, the figure in $(BUILD)/figures"
+
+glimpses: $(BUILD)/figures/glimpses.png  ## Learn LABELLED from sequences of crops, with a carried state and without, five seeds
+	@echo "tables are in $(BUILD)/glimpses, the figure in $(BUILD)/figures"
 
 test: $(READY)  ## Run the tests
 	@$(PY) -m pytest -q
@@ -207,8 +210,11 @@ $(BUILD)/sharpening/$(SHARPENED).csv: $(CODE) analysis/sharpening.py $(DATA) $(R
 	@$(PY) -m analysis.sharpening cnnf-$(SHARPENED) --control cnn-$(SHARPENED) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
-$(BUILD)/few_labels/.$(LABELLED): $(CODE) $(wildcard analysis/few_labels*.py) analysis/generative_pair.py $(DATA) $(READY)
+$(BUILD)/few_labels/.$(LABELLED): $(CODE) $(wildcard analysis/few_labels*.py) analysis/generative_pair.py analysis/runs.py $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.few_labels --data $(LABELLED) --out $(@D)/$(LABELLED) $(QUICK))
+
+$(BUILD)/glimpses/.$(LABELLED): $(CODE) $(wildcard analysis/glimpses*.py) analysis/few_labels_summary.py analysis/runs.py $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.glimpses --data $(LABELLED) --out $(@D)/$(LABELLED) $(QUICK))
 
 # The suite finds these scores made: two processes at once would write the same files.
 $(SUITES): | $(SCORES) $(RANKED)
@@ -254,6 +260,9 @@ $(BUILD)/figures/recognition_times.png: $(DRAWING) $(TIMES)
 
 $(BUILD)/figures/few_labels.png: $(DRAWING) $(BUILD)/few_labels/.$(LABELLED)
 	$(call draw,$$(cat $(BUILD)/few_labels/.$(LABELLED)).csv)
+
+$(BUILD)/figures/glimpses.png: $(DRAWING) $(BUILD)/glimpses/.$(LABELLED)
+	$(call draw,$$(cat $(BUILD)/glimpses/.$(LABELLED)).csv)
 
 $(BUILD)/figures/robustness.png: $(DRAWING) $(ATTACKS) $(BUILD)/robustness/table.csv
 	$(call draw,$(ATTACKS))

@@ -56,7 +56,7 @@ def cleaning_table(study: DecodedStudy, control: str, settings: dict) -> pd.Data
 
 
 def masking_tables(
-    study: DecodedStudy, control: str, n_resamples: int = 300, seed: int = 0
+    study: DecodedStudy, control: str, n_resamples: int = 500, seed: int = 0
 ) -> tuple[pd.DataFrame, ...]:
     """Fit clocks to masked, unmasked and both kinds of trials; give the curves with fits, and the range of clocks.
 
@@ -183,7 +183,7 @@ def comparison(models: Sequence, source, n_steps: int, seed: int, *, quick: bool
         "cleaning": cleaning_table(study, control, settings),
         "layers": pd.DataFrame([{"model": model.name, **study.provenance[model.name]} for model in models]),
     }
-    masked = masking_tables(study, control, 50 if quick else 300, seed)
+    masked = masking_tables(study, control, 50 if quick else 500, seed)
     tables |= dict(zip(("masking", "clocks", "masking_shares"), masked, strict=True))
     n_resamples = settings["n_resamples"]
     tables["occlusion"], tables["occlusion_trends"] = occlusion_tables(study, scored, n_resamples, seed)

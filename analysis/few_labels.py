@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from analysis.few_labels_summary import KEYS, differences, summarise
 from analysis.generative_pair import CLASSIFIERS, accuracy_on_test
-from neurocnnf import stages
+from analysis.runs import in_parts, load_split, run_each, run_inputs, write_tables
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Recipe
+from neurocnnf.stages import weights_hash
 
 # What features come from: a feedforward control that has seen none of these images.
 FEATURES = {"mnist": "cnn-digits", "digits": "cnn-mnist"}
@@ -135,23 +136,15 @@ def classical_accuracy(name: str, labelled: Images, test: Images) -> pd.DataFram
 
 def load_images(data: str, n_test: int = N_TEST) -> tuple[Images, Images]:
     """Load the labelled pool and the test images: `n_test` of the test set, shuffled once and for all."""
-    import torch
-
     from neurocnnf import build_model, load_model
-    from neurocnnf.images import load_training_set
     from neurocnnf.record import prepare
 
     small, source = build_model(RECIPE.model), load_model(FEATURES[data])
     found = []
     for split in ("train", "test"):
-        images, labels = load_training_set(data, split)
-        if split == "test":  # some sets come sorted by class
-            some = np.random.default_rng(0).permutation(len(labels))[:n_test]
-            images, labels = images[some], labels[some]
-        parts = np.array_split(images, -(-len(images) // 500))
-        with torch.no_grad():
-            pixels = torch.cat([prepare(part, small) for part in parts])
-            features = torch.cat([_features(source, prepare(part, source)) for part in parts])
+        images, labels = load_split(data, split, n_test)
+        pixels = in_parts(images, lambda part: prepare(part, small))
+        features = in_parts(images, lambda part: _features(source, prepare(part, source)))
         found.append(Images(pixels.numpy(), features.numpy(), labels))
     return found[0], found[1]
 
@@ -183,50 +176,32 @@ def run(
     list of Path
         ``<out>.csv`` (a row per run and step), ``<out>.summary.csv``, ``<out>.differences.csv``.
     """
-    inputs = _inputs(data, recipe, n_test)
     pool, test = load_images(data, n_test)
-    todo, tables = list(jobs(n_labels, seeds)), []
+    order = [*KEYS[:-1], "seed", "step", "accuracy", "n_test", "simulated"]
     with tempfile.TemporaryDirectory() as scratch:
-        for done, (model, n, seed) in enumerate(todo, start=1):
-            path = out.with_name(f"{out.name}.runs") / f"{model}-{n}-{seed}.csv"
 
-            def write(model=model, n=n, seed=seed, path=path) -> None:
-                labelled = pool.chosen(draw_labelled(pool.labels, n, seed))
-                if model in CLASSIFIERS:
-                    found = classical_accuracy(model, labelled, test)
-                else:
-                    folder = Path(scratch) / f"{n}-{seed}"
-                    found = network_accuracy(model, labelled, test, seed, recipe, folder=folder).assign(input=PIXELS)
-                found = found.assign(data=data, model=model, n_per_class=n, seed=seed, simulated=False)
-                order = [*KEYS[:-1], "seed", "step", "accuracy", "n_test", "simulated"]
-                stages.write_atomically(path, _csv(found[order]))
+        def make(model: str, n: int, seed: int) -> pd.DataFrame:
+            labelled = pool.chosen(draw_labelled(pool.labels, n, seed))
+            if model in CLASSIFIERS:
+                found = classical_accuracy(model, labelled, test)
+            else:
+                folder = Path(scratch) / f"{n}-{seed}"
+                found = network_accuracy(model, labelled, test, seed, recipe, folder=folder).assign(input=PIXELS)
+            return found.assign(data=data, model=model, n_per_class=n, seed=seed, simulated=False)[order]
 
-            stages.run_stage(path, inputs | {"run": f"{model} {n} {seed}"}, write, say=lambda line: None)
-            tables.append(pd.read_csv(path))
-            progress(f"few labels: {data}", done, len(todo))
-    runs = pd.concat(tables, ignore_index=True)
-    content = {".csv": runs, ".summary.csv": summarise(runs), ".differences.csv": differences(runs)}
-    return [stages.write_atomically(out.with_name(out.name + ending), _csv(table)) for ending, table in content.items()]
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
+        todo, folder = list(jobs(n_labels, seeds)), out.with_name(f"{out.name}.runs")
+        runs = run_each(folder, _inputs(data, recipe, n_test), todo, make, progress, f"few labels: {data}")
+    return write_tables(out, {".csv": runs, ".summary.csv": summarise(runs), ".differences.csv": differences(runs)})
 
 
 def _inputs(data: str, recipe: Recipe, n_test: int) -> dict[str, str]:
     """Name what every run depends on; the other analyses are no part of it."""
     from neurocnnf import load_model
-    from neurocnnf.images import training_set_provenance
-    from neurocnnf.stage_inputs import VERSIONS
 
     here = Path(__file__).resolve()
-    inputs = {"recipe": str(recipe), "n_test": str(n_test), "features": f"{FEATURES[data]} {FEATURE_LAYER}"}
-    inputs["source"] = stages.source_hash([here.parents[1] / "neurocnnf"])
-    for name in (here.name, "generative_pair.py"):
-        inputs[f"source:{name}"] = stages.file_hash(here.with_name(name))
-    inputs[f"checkpoint:{FEATURES[data]}"] = stages.weights_hash(load_model(FEATURES[data]))
-    inputs |= {f"data:{file}": sha for file, sha in training_set_provenance(data)["sha256"].items()}
-    return inputs | stages.package_versions(VERSIONS)
+    settings = {"recipe": recipe, "n_test": n_test, "features": f"{FEATURES[data]} {FEATURE_LAYER}"}
+    inputs = run_inputs(data, settings, [here, here.with_name("generative_pair.py")])
+    return inputs | {f"checkpoint:{FEATURES[data]}": weights_hash(load_model(FEATURES[data]))}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

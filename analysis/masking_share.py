@@ -22,7 +22,7 @@ def masking_shares(
     accuracy: Mapping[str, ArrayLike],
     control: str,
     chance: float,
-    n_resamples: int = 300,
+    n_resamples: int = 500,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Give the share of deviance that each model explains under its best clock.

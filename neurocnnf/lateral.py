@@ -51,10 +51,9 @@ class LateralModel(UnrolledModel):
     ) -> Iterator[StepOutput]:
         """Yield steps 0 … n_steps; see `UnrolledModel.steps`. There are no predictions to carry."""
         step_once = self._function("_step", compiled)
-        images = images.contiguous(memory_format=torch.channels_last)
         unpooled: tuple[Tensor, ...] | None = None
-        for step in range(n_steps + 1):
-            activations, unpooled = step_once(images, unpooled)
+        for step, seen in enumerate(self._views(images, n_steps)):
+            activations, unpooled = step_once(seen, unpooled)
             yield StepOutput(step, activations[-1], None, self._select(activations, layers))
 
     def _step(self, images: Tensor, last: tuple[Tensor, ...] | None):

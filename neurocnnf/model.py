@@ -7,12 +7,18 @@ With ``f`` the activation at the level that is reconstructed (``feedback_to``) a
 
     f_0 = feedforward sweep,    f_t = f_{t-1} + ρ (r_t - f_{t-1}),    logits_t = levels above(f_t).
 
+Where every step has images of its own, f moves by what their feature moves by, e the sweep up to `feedback_to`:
+
+    f_t = f'_t + ρ (r_t - f'_t),    f'_t = f_{t-1} + e_t - e_{t-1}.
+
+What feedback has added, gates and signals are carried from image to image; with one image it is the same equation.
+
 A call is a pure function of (weights, images, n_steps): nothing is remembered in the modules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -81,16 +87,27 @@ class CNNF(UnrolledModel):
     ) -> Iterator[StepOutput]:
         """Yield steps 0 … n_steps; see `UnrolledModel.steps`.
 
-        The activation of `reconstructed_layer` is f_t; layers below keep what they did in the feedforward sweep.
+        The activation of `reconstructed_layer` is f_t; layers below do what they did in the feedforward sweep, of the
+        images of the step.
         """
         sweep = self._function("_sweep", compiled)
         again = self._function("_again", compiled)
-        feature, activations, memory = sweep(images.contiguous(memory_format=torch.channels_last))
+        first, *later = self._views(images, n_steps)
+        feature, activations, memory = sweep(first)
         logits = activations[-1]
         yield StepOutput(0, logits, None, self._select(activations, layers))
+        if images.ndim == 5 and not self.recurrent:
+            for step, seen in enumerate(later, start=1):
+                activations = sweep(seen)[1]
+                yield StepOutput(step, activations[-1], None, self._select(activations, layers))
+            return
         below = activations[: max(self._first - 1, 0)] if layers else ()
         del activations
+        moves = self._moves(feature, later) if images.ndim == 5 else None
         for step in range(1, n_steps + 1):
+            if moves:
+                below, moved = next(moves)
+                feature = feature + moved
             reconstruction, feature, above, memory, predicted = again(logits, feature, memory, predictions)
             logits = above[-1]
             selected = self._select((*below, *((feature,) if self._first else ()), *above), layers)
@@ -140,6 +157,15 @@ class CNNF(UnrolledModel):
             if i >= self._first:
                 memory.append(kept)
         return feature, tuple(activations), tuple(memory)
+
+    def _moves(self, before: Tensor, later: Sequence[Tensor]) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
+        """Yield each later step's layers below what is reconstructed, and e_t - e_{t-1}; `before` is e_0."""
+        for seen in later:
+            outputs = [seen]
+            for level in self._stack[: self._first]:
+                outputs.append(level.sweep(outputs[-1])[0])
+            yield tuple(outputs[1:-1]), outputs[-1] - before
+            before = outputs[-1]
 
     def _again(self, logits: Tensor, feature: Tensor, memory: tuple, predictions: bool = False):
         """One later step: feedback from the logits to feedback_to, feature update, forward again."""

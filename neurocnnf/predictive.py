@@ -90,11 +90,11 @@ class PredictiveModel(UnrolledModel):
     ) -> Iterator[StepOutput]:
         """Yield steps 0 … n_steps; see `UnrolledModel.steps`. The reconstruction is that of the pixels."""
         sweep, again = self._function("_sweep", compiled), self._function("_again", compiled)
-        images = images.contiguous(memory_format=torch.channels_last)
-        activations = sweep(images)
+        first, *later = self._views(images, n_steps)
+        activations = sweep(first)
         yield StepOutput(0, activations[-1], None, self._select(activations, layers))
-        for step in range(1, n_steps + 1):
-            activations, predicted = again(images, activations[: len(self._coded)])
+        for step, seen in enumerate(later, start=1):
+            activations, predicted = again(seen, activations[: len(self._coded)])
             named = dict(zip(self.predicted_layers, predicted, strict=True)) if predictions else {}
             yield StepOutput(step, activations[-1], predicted[0], self._select(activations, layers), named)
 

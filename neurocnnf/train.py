@@ -17,6 +17,7 @@ from torch import Tensor
 from neurocnnf.architectures import build_model
 from neurocnnf.attacks import pgd
 from neurocnnf.augmentation import augment
+from neurocnnf.glimpses import Look
 from neurocnnf.losses import adversarial_cross_entropy, reconstruction_error, stepwise_cross_entropy
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Recipe, find_recipe
@@ -38,6 +39,7 @@ def train(
     half: bool = False,
     progress: Progress | None = None,
     data: tuple[Tensor, Tensor] | None = None,
+    look: Look | None = None,
 ) -> UnrolledModel:
     """Train, or go on with training, one model.
 
@@ -61,6 +63,8 @@ def train(
         Called with (recipe, batches done, all batches).
     data
         Images (image, channel, y, x) in [-1, 1] and labels, instead of the recipe's training set.
+    look
+        What each step sees of a batch, instead of the whole images, of which reconstructions are to be all the same.
 
     Raises
     ------
@@ -72,8 +76,7 @@ def train(
     recipe = find_recipe(recipe_name)
     name = recipe.model if isinstance(recipe_name, Recipe) else recipe_name
     out.mkdir(parents=True, exist_ok=True)
-    images, labels = load_training_tensors(recipe.data) if data is None else data
-    images, labels = images.to(device), labels.to(device)
+    images, labels = (part.to(device) for part in (load_training_tensors(recipe.data) if data is None else data))
     model = build_model(recipe.model, seed=seed).to(device)
     if device != "cpu":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -86,7 +89,7 @@ def train(
     for batch in range(done, recipe.batches):
         if batch == recipe.feedforward_batches:
             _add_recurrence(optimiser, model)
-        loss = train_batch(model, optimiser, recipe, images, labels, seed, batch, compiled, worker)
+        loss = train_batch(model, optimiser, recipe, images, labels, seed, batch, compiled, worker, look)
         seconds = round(time.monotonic() - started, 2)
         _log(out / "log.csv", {"batch": batch, **loss, "seconds": seconds})
         if batch + 1 == recipe.feedforward_batches:
@@ -116,6 +119,7 @@ def train_batch(
     batch: int,
     compiled: bool = False,
     worker: UnrolledModel | None = None,
+    look: Look | None = None,
 ) -> dict[str, float | str]:
     """Take one optimiser step; what it sees depends on (seed, batch) alone, so that training can stop anywhere.
 
@@ -136,9 +140,10 @@ def train_batch(
     n_clean, attack = len(seen), recipe.attack if second else None
     if attack:
         seen = torch.cat([seen, _attack(worker, seen, answers, attack, generator, compiled)])
-    wanted = _reconstructed(worker, recipe) if n_steps else ()
+    views = seen if look is None else look(seen, n_steps + 1, generator)
+    wanted = _reconstructed(worker, recipe) if n_steps and worker.recurrent else ()
     layers = tuple(name for name in wanted if name != PIXELS)
-    outs = list(worker.steps(seen, n_steps, layers=layers, predictions=bool(wanted), compiled=compiled))
+    outs = list(worker.steps(views, n_steps, layers=layers, predictions=bool(wanted), compiled=compiled))
     logits = [o.logits for o in outs]
     if attack:
         loss = adversarial_cross_entropy(logits, answers, recipe.clean_weight)
@@ -148,7 +153,8 @@ def train_batch(
     if wanted:
         # Of the adversarial images, where there are some: they are to be reconstructed as the clean ones.
         first = n_clean if attack else 0
-        features = {name: (seen if name == PIXELS else outs[0].activations[name])[:n_clean] for name in wanted}
+        whole = outs[0] if views is seen else next(worker.steps(seen, 0, layers=layers))
+        features = {name: (seen if name == PIXELS else whole.activations[name])[:n_clean] for name in wanted}
         errors = [
             reconstruction_error([o.predictions[name][first:] for o in outs[1:]], features[name]) for name in wanted
         ]

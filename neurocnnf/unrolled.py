@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import operator
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from neurocnnf.trajectory import Trajectory
-from neurocnnf.validation import check_chunk, check_images, check_layers, check_n_steps
+from neurocnnf.validation import check_chunk, check_each_step, check_images, check_layers, check_n_steps
 
 PIXELS = "pixels"  # the name under which a prediction of the image itself goes
 
@@ -156,11 +156,17 @@ class UnrolledModel(nn.Module):
         Parameters
         ----------
         images, n_steps, compiled
-            As in `unroll`; not checked, not divided into chunks.
+            As in `unroll`; not checked, not divided into chunks. Or (step, image, channel, y, x), what is seen anew at
+            each step (`neurocnnf.glimpses`): the state is carried on, and a feedforward control sees each alone.
         layers
             Names of the layers whose activations each step carries.
         predictions
             Whether each later step carries what feedback predicts of the `predicted_layers`.
+
+        Raises
+        ------
+        ValueError
+            If images are given for each step, but not for n_steps + 1.
         """
 
     def project(self, reconstruction: Tensor, images: Tensor) -> Tensor:
@@ -177,6 +183,13 @@ class UnrolledModel(nn.Module):
 
     def _select(self, activations: tuple[Tensor, ...], layers: tuple[str, ...]) -> dict[str, Tensor]:
         return {name: activations[self.layer_names.index(name)] for name in layers}
+
+    def _views(self, images: Tensor, n_steps: int) -> Sequence[Tensor]:
+        """Return what is seen at steps 0 … n_steps, with the channels last: the same images, or each step's own."""
+        if images.ndim == 4:
+            return (images.contiguous(memory_format=torch.channels_last),) * (n_steps + 1)
+        check_each_step(images, n_steps)
+        return [view.contiguous(memory_format=torch.channels_last) for view in images]
 
     def _chunks(self, images: Tensor, chunk: int) -> tuple[Tensor, ...]:
         # With a graph to keep, chunks would save nothing.

@@ -81,6 +81,15 @@ def check_n_steps(n_steps: int, model: UnrolledModel) -> None:
         )
 
 
+def check_each_step(images: Tensor, n_steps: int) -> None:
+    """Raise unless `images` (step, image, channel, y, x) are those of steps 0 … `n_steps`."""
+    if images.ndim != 5 or len(images) != n_steps + 1:
+        raise ValueError(
+            f"images: expected (image, channel, y, x), or (step, image, channel, y, x) with {n_steps + 1} steps, got "
+            f"{tuple(images.shape)}. Give the images of every step, the first included."
+        )
+
+
 def check_step(step: int, n_steps: int) -> None:
     """Raise unless `step` is one of 0 … `n_steps`."""
     if step not in range(n_steps + 1):

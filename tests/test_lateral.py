@@ -1,6 +1,7 @@
 """Lateral recurrence is its equation, written out unit by unit."""
 
 import numpy as np
+import torch
 from scipy.signal import correlate2d
 
 from neurocnnf import build_model
@@ -15,11 +16,11 @@ def pool(x):
     return x.reshape(len(x), x.shape[1] // 2, 2, x.shape[2] // 2, 2).max((2, 4))
 
 
-def by_hand(weights, image, n_steps):
+def by_hand(weights, views):
     """Give each layer's output, step by step: y = ReLU(InsNorm(B * below + L * y before) + b)."""
     before, found = {}, []
-    for _ in range(n_steps + 1):
-        x, layers = image, {}
+    for x in views:
+        layers = {}
         for block in ("block1", "block2", "block3", "block4"):
             drive = convolve(x, weights[f"levels.{block}.conv.weight"])
             if block in before:
@@ -40,10 +41,20 @@ def test_every_layer_at_every_step_is_the_equation_written_out(awake, some_image
     weights = {name: value.numpy() for name, value in model.state_dict().items()}
     trajectory = model.unroll(some_images(2), 2)
     for i, image in enumerate(some_images(2).numpy()):
-        for step, layers in enumerate(by_hand(weights, image, 2)):
+        for step, layers in enumerate(by_hand(weights, [image] * 3)):
             for name, expected in layers.items():
                 ours = trajectory.activation(name, step)[i].detach().numpy()
                 np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-10, err_msg=f"{name}, step {step}")
+
+
+def test_with_other_images_at_each_step_it_is_the_same_equation(awake, some_images):
+    model = awake("lateral")
+    weights = {name: value.numpy() for name, value in model.state_dict().items()}
+    views = torch.stack([some_images(1, seed=seed) for seed in range(3)])
+    outs = list(model.steps(views, 2, layers=model.layer_names))
+    for out, layers in zip(outs, by_hand(weights, views[:, 0].numpy()), strict=True):
+        for name, expected in layers.items():
+            np.testing.assert_allclose(out.activations[name][0].detach(), expected, rtol=1e-9, atol=1e-10)
 
 
 def test_untrained_it_answers_the_same_at_every_step(some_images):

@@ -140,17 +140,21 @@ def second_stack(model):
 
 
 def run(model, images, n_steps):
-    """Yield (reconstruction, activations at and above its level) of every step."""
-    levels, first = list(second_stack(model)), model._first
-    x, rate = images, model.feedback_rate
-    for level in levels[:first]:
-        x = level.forward(x, rate)
-    feature, reconstruction, levels = x, None, levels[first:]
-    for step in range(n_steps + 1):
+    """Yield (reconstruction, activations at and above its level) of every step; images may be each step's own."""
+    levels, first, rate = list(second_stack(model)), model._first, model.feedback_rate
+    swept = []
+    for x in images if images.ndim == 5 else [images] * (n_steps + 1):
+        for level in list(second_stack(model))[:first]:
+            x = level.forward(x, rate)
+        swept.append(x)
+    reconstruction, added, levels = None, 0, levels[first:]
+    for step, bottom_up in enumerate(swept):
+        feature = bottom_up + added
         if step:
             for level in reversed(levels):
                 x = level.feedback(x)
             reconstruction, feature = x, feature + rate * (x - feature)
+        added = feature - bottom_up
         x, activations = feature, []
         for level in levels:
             x = level.forward(x, rate)
@@ -174,8 +178,11 @@ def model_with_biases(trunk, feedback_to, rate):
     ("trunk", "feedback_to"),
     [("digits", 0), ("digits", 1), ("digits", 2), ("wrn-16-1", 0), ("wrn-16-1", 1), ("wrn-16-1", 2)],
 )
-def test_every_level_at_every_step_equals_the_equations(trunk, feedback_to, rate):
+@pytest.mark.parametrize("moving", [False, True])
+def test_every_level_at_every_step_equals_the_equations(trunk, feedback_to, rate, moving):
     model, images = model_with_biases(trunk, feedback_to, rate)
+    if moving:
+        images = torch.stack([images.roll(3 * step, -1) * (1 - 0.2 * step) for step in range(N_STEPS + 1)])
     with torch.no_grad():
         ours = list(model.steps(images, N_STEPS, layers=model.layer_names))
         seen = list(run(model, images, N_STEPS))

@@ -196,6 +196,54 @@ def test_one_batch_is_one_step_on_the_loss_as_it_is_written_down_with_its_gradie
     torch.testing.assert_close(moved, expected.double(), rtol=1e-3, atol=3e-8)  # float32 weights, near 1
 
 
+def whole_images(images, n_steps, generator):
+    return images.expand(n_steps, -1, -1, -1, -1)
+
+
+@pytest.mark.parametrize("kind", ["cnnf", "lateral", "predictive"])
+def test_a_look_at_the_whole_image_at_every_step_is_ordinary_training(kind, tmp_path, data):
+    recipe = replace(TINY, model=f"{kind}-digits")
+    ordinary = train(recipe, 5, tmp_path / "ordinary" / "run", data=data)
+    looking = train(recipe, 5, tmp_path / "looking" / "run", data=data, look=whole_images)
+    torch.testing.assert_close(weights(looking), weights(ordinary), rtol=1e-3, atol=1e-5)
+    assert not torch.allclose(weights(ordinary), weights(build_model(f"{kind}-digits", seed=5)), atol=1e-3)
+
+
+def test_a_feedforward_control_learns_from_each_look_alone(data):
+    # Two looks at half an image each: the loss is the mean over both of the plain network's.
+    recipe = replace(TINY, augmentation="none", feedback_batch_size=N_IMAGES, n_steps=1, model="cnn-digits")
+    images, labels = data
+    left, right = torch.ones_like(images), torch.ones_like(images)
+    left[..., 8:], right[..., :8] = 0, 0
+
+    def halves(seen, n_steps, generator):
+        return torch.stack([seen * left[: len(seen)], seen * right[: len(seen)]])
+
+    model = build_model("cnn-digits", seed=5)
+    expected = torch.stack(
+        [torch.nn.functional.cross_entropy(model(images * half), labels) for half in (left, right)]
+    ).mean()
+    row = train_batch(model, torch.optim.SGD(model.parameters()), recipe, images, labels, 5, 4, look=halves)
+    assert row["loss"] == pytest.approx(expected.item(), abs=2e-5)
+    assert row["reconstruction_error"] == 0
+
+
+def test_reconstructions_are_to_be_of_the_whole_image_whatever_the_look(data):
+    recipe = replace(TINY, augmentation="none", feedback_batch_size=N_IMAGES)
+    images, labels = data
+    model = build_model("cnnf-digits", seed=5)
+    views = images * torch.tensor([1.0, 0.5, -0.5]).reshape(3, 1, 1, 1, 1)
+
+    def dimmer(seen, n_steps, generator):
+        return seen * torch.tensor([1.0, 0.5, -0.5]).reshape(3, 1, 1, 1, 1)
+
+    feature = model.unroll(images, 0).activation("block2", 0).detach()
+    outs = list(model.steps(views, 2))
+    error = torch.stack([(out.reconstruction - feature).square().mean() for out in outs[1:]]).mean()
+    row = train_batch(model, torch.optim.SGD(model.parameters()), recipe, images, labels, 5, 4, look=dimmer)
+    assert row["reconstruction_error"] == pytest.approx(error.item(), abs=2e-5)
+
+
 def test_training_uses_adamw_with_the_recipes_weight_decay(whole):
     state = torch.load(whole[1] / "state.pt", weights_only=True)["optimiser"]
     (group,) = state["param_groups"]

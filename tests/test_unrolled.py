@@ -42,6 +42,46 @@ def test_later_steps_answer_otherwise_and_a_shorter_run_is_the_beginning_of_a_lo
 
 
 @pytest.mark.parametrize("kind", RECURRENT)
+def test_the_same_image_given_at_each_step_is_the_ordinary_run(kind, awake, some_images):
+    model, layers = awake(kind), tuple(SHAPES)
+    ordinary = model.steps(some_images(), 2, layers=layers, predictions=True)
+    given = model.steps(some_images().expand(3, -1, -1, -1, -1), 2, layers=layers, predictions=True)
+    for ours, expected in zip(given, ordinary, strict=True):
+        torch.testing.assert_close(tuple(ours), tuple(expected), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_another_image_later_is_seen_and_what_was_seen_before_counts(kind, awake, some_images):
+    model, one, other = awake(kind), some_images(), some_images(seed=2)
+
+    def last(*images):
+        return list(model.steps(torch.stack(images), len(images) - 1))[-1].logits
+
+    assert not torch.allclose(last(one, other), last(one, one))
+    assert not torch.allclose(last(one, other), last(other, other))
+    assert not torch.allclose(last(one, other), last(other))
+
+
+def test_a_feedforward_control_sees_each_steps_images_alone(awake, some_images):
+    model, views = awake("cnn"), torch.stack([some_images(seed=seed) for seed in range(3)])
+    outs = list(model.steps(views, 2, layers=("block1", "fc1")))
+    assert [out.step for out in outs] == [0, 1, 2]
+    for out, view in zip(outs, views, strict=True):
+        alone = model.unroll(view, 0)
+        torch.testing.assert_close(out.logits, alone.logits[0], rtol=1e-12, atol=1e-12)
+        for layer, activation in out.activations.items():
+            torch.testing.assert_close(activation, alone.activation(layer, 0), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["cnn", *RECURRENT])
+@pytest.mark.parametrize("shape", [(2, 4, 1, 16, 16), (4, 4, 1, 16, 16), (1, 16, 16)])
+def test_images_for_another_number_of_steps_are_refused(kind, shape, awake):
+    images = torch.zeros(shape, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"expected .* \(step, image, channel, y, x\) with 3 steps, got"):
+        list(awake(kind).steps(images, 2))
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
 def test_calls_leave_no_trace_and_draw_nothing(kind, awake, some_images):
     model, state = awake(kind), torch.get_rng_state()
     first = model.unroll(some_images(), 2).logits
