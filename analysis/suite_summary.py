@@ -25,6 +25,7 @@ NOT_SCORED = "not scored"
 NUMBERS = ("value", "low", "high", "raw", "raw_low", "raw_high", "ceiling", "n_used", "n_total")
 TESTED = ("difference", "difference_low", "difference_high", "p", "p_holm")
 COLUMNS = ("benchmark", "model", "state", *NUMBERS, "ceiling_rule", "layers", "simulated", "control", "quantity")
+ALPHA = 0.05
 ENDINGS = (".csv", ".md", ".tex", ".entries.csv", ".composite.csv", ".weightings.csv", ".left_out.csv")
 
 
@@ -119,17 +120,15 @@ def as_cells(table: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         benchmark; a column per model, "value [low, high]", or "raw …" where there is no ceiling, or why there is no
-        score; for each model that was tested "p, <model>" (Holm); ceiling; n (used / all). All str.
+        score; "differs (Holm)", the models whose p is below .05, with it, or the smallest p there is; ceiling; n (used
+        / all). All str.
     """
     rows = []
-    tested = [model for model, part in table.groupby("model", sort=False) if part["control"].notna().any()]
     for benchmark, part in table.groupby("benchmark", sort=False):
         row = {"benchmark": str(benchmark)}
         for _, one in part.iterrows():
             row[one["model"]] = _cell(one)
-        for model in tested:
-            p = part.loc[part["model"] == model, "p_holm"]
-            row[f"p, {model}"] = "" if p.isna().all() else _short(p.iloc[0])
+        row["differs (Holm)"] = _differing(part.dropna(subset="p_holm"))
         scored = part[part["state"] == SCORED]
         ceilings = dict.fromkeys("none" if np.isnan(c) else _short(c) for c in scored["ceiling"])
         counts = dict.fromkeys(f"{int(one.n_used)} / {int(one.n_total)}" for one in scored.itertuples())
@@ -148,6 +147,16 @@ def _cell(row: pd.Series) -> str:
     return f"{name}{_short(number)}" + ("" if np.isnan(low) else f" [{_short(low)}, {_short(high)}]")
 
 
+def _differing(tested: pd.DataFrame) -> str:
+    """Name the models that differ from the control, with p; else the smallest p of any."""
+    if tested.empty:
+        return "not tested"
+    found = tested[tested["p_holm"] < ALPHA]
+    if found.empty:
+        return f"none (p ≥ {_short(tested['p_holm'].min())})"
+    return ", ".join(f"{one.model} (p {_short(one.p_holm)})" for one in found.itertuples())
+
+
 def _short(value: float) -> str:
     """Write a number with two digits, three where it is small, with the minus of print."""
     return f"{value:.{3 if abs(value) < 0.05 else 2}f}".replace("-", "−")
@@ -161,7 +170,7 @@ def as_markdown(cells: pd.DataFrame) -> str:
 
 def as_latex(cells: pd.DataFrame) -> str:
     """Write cells as a LaTeX tabular (package booktabs)."""
-    special = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "−": "$-$"})
+    special = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "−": "$-$", "≥": r"$\geq$"})
     header, *lines = (
         " & ".join(str(cell).translate(special) for cell in line) + r" \\"
         for line in [list(cells.columns), *cells.to_numpy().tolist()]

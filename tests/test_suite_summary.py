@@ -103,24 +103,34 @@ def test_without_samples_there_is_no_test_and_the_note_says_so(scores):
 def test_without_a_control_nothing_is_tested(scores):
     table = tabulate(scores, None)
     assert table["p"].isna().all()
-    assert list(as_cells(table)) == ["benchmark", *MODELS, "ceiling", "n"]
+    assert set(as_cells(table)["differs (Holm)"]) == {"not tested"}
 
 
 def test_cells_say_raw_where_there_is_no_ceiling(scores):
     cells = as_cells(tabulate(scores, "cnn_x")).set_index("benchmark")
-    assert list(cells) == [*MODELS, "p, cnnf_x", "ceiling", "n"]
+    assert list(cells) == [*MODELS, "differs (Holm)", "ceiling", "n"]
     value = scores[V4, "cnnf_x"].value
     assert cells.loc[V4, "cnnf_x"].startswith(f"{value:.2f} [")
     assert cells.loc[MACAQUE, "cnnf_x"].startswith("raw ")
     assert cells.loc[MACAQUE, "ceiling"] == "none"
     assert cells.loc[V4, ["ceiling", "n"]].tolist() == ["0.50", "49 / 50"]
-    assert cells.loc[OST].tolist() == ["no data here", "no data here", "", "", ""]
+    assert cells.loc[OST].tolist() == ["no data here", "no data here", "not tested", "", ""]
     assert cells.loc[HUMAN, "cnn_x"] == "not scored"
+
+
+def test_a_cell_names_the_models_that_differ_from_the_control_or_the_smallest_p(scores):
+    table = tabulate(scores, "cnn_x")
+    tested = table["p"].notna()
+    table.loc[tested, "p_holm"] = np.where(table.loc[tested, "benchmark"] == V4, 0.03, 0.4)
+    cells = as_cells(table).set_index("benchmark")["differs (Holm)"]
+    assert cells[V4] == "cnnf_x (p 0.030)"
+    assert cells[MACAQUE] == "none (p ≥ 0.40)"
 
 
 def test_markdown_and_latex_hold_every_cell():
     cells = pd.DataFrame({"benchmark": ["a_b"], "x": ["−0.10 [−0.20, 0.02]"]})
     assert as_markdown(cells) == "| benchmark | x |\n| --- | --- |\n| a_b | −0.10 [−0.20, 0.02] |\n"
+    assert r"none (p $\geq$ 0.40) \\" in as_latex(pd.DataFrame({"x": ["none (p ≥ 0.40)"]}))
     assert r"a\_b & $-$0.10 [$-$0.20, 0.02] \\" in as_latex(cells).splitlines()
     assert as_latex(cells).startswith(r"\begin{tabular}{lr}")
 
