@@ -124,8 +124,9 @@ def test_on_the_command_line_a_benchmark_of_brain_scores_is_a_stage_that_is_not_
         found = CliRunner().invoke(app, asked)
         assert found.exit_code == 0, found.output
     assert runs == [1]
-    value = pd.read_csv(tmp_path / "x.csv")["value"].iloc[0]
-    assert value == pytest.approx(float(benchmark()(BrainModelAdapter(model))), abs=1e-9)
+    found = pd.read_csv(tmp_path / "x.csv").iloc[0]
+    assert "-steps5-" in found["model"]
+    assert found["value"] == pytest.approx(float(benchmark()(BrainModelAdapter(model))), abs=1e-9)
     refused = CliRunner().invoke(app, [*asked, "--seed", "1"])
     assert refused.exit_code == 1
     assert "which has its own rules" in " ".join(refused.output.split())

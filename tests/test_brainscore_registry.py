@@ -2,10 +2,8 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from benchmarks.brainscore import BrainModelAdapter, register, score_official
 from neurocnnf import list_models, load_model
@@ -101,26 +99,3 @@ def test_a_fault_that_is_not_about_data_is_not_hidden(monkeypatch):
     monkeypatch.setitem(brainscore_vision.benchmark_registry, "simulated.broken", broken)
     with pytest.raises(Exception, match="a fault"):
         score_official(BrainModelAdapter(load_model("cnnf-digits")), "simulated.broken")
-
-
-def test_the_command_line_scores_on_an_official_benchmark(monkeypatch, tmp_path):
-    import json
-
-    from brainscore_core.metrics import Score
-
-    from neurocnnf.__main__ import app
-
-    class Local:
-        def preallocate_memory(self, candidate, **_):
-            pass
-
-        def __call__(self, candidate):
-            return Score(0.5)
-
-    monkeypatch.setitem(brainscore_vision.benchmark_registry, "simulated.local", Local)
-    out = Path(tmp_path) / "score.json"
-    command = ["score", "cnnf-digits", "brainscore:simulated.local", "--out", str(out), "--n-steps", "2"]
-    assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
-    content = json.loads(out.read_text())
-    assert content["value"] == 0.5
-    assert "-steps2-" in content["model"]
