@@ -188,7 +188,7 @@ endef
 $(foreach model,$(SUITE),$(eval $(call suite_rule,$(model))))
 
 $(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES)
-	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(CONTROL) --out $(basename $@) > /dev/null
+	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(lastword $(SUITE)) --out $(basename $@) > /dev/null
 
 ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
 $(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
@@ -289,7 +289,7 @@ $(BUILD)/figures/it_latency.png: $(DRAWING) $(LATENCY)
 	$(call draw,$$(cat $(LATENCY)))
 
 $(BUILD)/times_by_study.csv: analysis/times_by_study.py $(BUILD)/suite/suite.csv $(COMPARED)
-	@$(PY) -m analysis.times_by_study --suite $(BUILD)/suite/suite.csv --comparison $$(cat $(COMPARED)) --control $(CONTROL) --out $(basename $@) > /dev/null
+	@$(PY) -m analysis.times_by_study --suite $(BUILD)/suite/suite.csv --comparison $$(cat $(COMPARED)) --out $(basename $@) > /dev/null
 
 $(BUILD)/figures/times_by_study.png: $(DRAWING) $(BUILD)/times_by_study.csv
 	$(call draw,$(BUILD)/times_by_study.csv)

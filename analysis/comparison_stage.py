@@ -48,7 +48,7 @@ def cleaning_table(study: DecodedStudy, control: str, settings: dict) -> pd.Data
     """
     parts = []
     for rule, ((low, high), differs) in CLEANING.items():
-        scored = score_trials(study, (low, high), **differs)
+        scored = score_trials(study, (low, high), study.provenance["seed"], **differs)
         times = {m: {r: t for r, t in each.items() if r in CLEANED_READOUTS} for m, each in scored.times.items()}
         table = compare_models(replace(scored, times=times), control, held_out=False, **settings)
         parts.append(table.assign(rule=rule, shortest_s=low, longest_s=high))
@@ -56,7 +56,7 @@ def cleaning_table(study: DecodedStudy, control: str, settings: dict) -> pd.Data
 
 
 def masking_tables(
-    study: DecodedStudy, control: str, n_resamples: int = 500, seed: int = 0
+    study: DecodedStudy, control: str, n_resamples: int = 2000, seed: int = 0
 ) -> tuple[pd.DataFrame, ...]:
     """Fit clocks to masked, unmasked and both kinds of trials; give the curves with fits, and the range of clocks.
 
@@ -98,7 +98,8 @@ def masking_tables(
             facts |= {"onset_ms_low": fit.onset_interval[0], "onset_ms_high": fit.onset_interval[1]}
             facts |= {"ms_per_step_low": fit.step_interval[0], "ms_per_step_high": fit.step_interval[1]}
             facts |= {"log_likelihood": fit.log_likelihood, "saturated": fit.saturated, "aic": fit.aic}
-            facts |= {"misfit_p": fit.misfit_p, "n_used": len(trials), "n_total": len(study.trials)}
+            n_used = int(sum(both[one].n_trials.sum() for one in fitted))
+            facts |= {"misfit_p": fit.misfit_p, "n_used": n_used, "n_total": len(study.trials)}
             grid = np.meshgrid(fit.onsets_ms, fit.ms_per_step, indexing="ij")
             columns = (*grid, fit.surface, fit.scales[..., 0])
             names = ("onset_ms", "ms_per_step", "log_likelihood", "scale")
@@ -175,15 +176,17 @@ def comparison(models: Sequence, source, n_steps: int, seed: int, *, quick: bool
     control = models[-1].name
     few = {"n_resamples": 100, "n_permutations": 99} if quick else {"n_resamples": 2000, "n_permutations": 2000}
     settings = {**few, "seed": seed}
+    # As many p values are corrected for their number as there are rows: few permutations could leave none below .05.
+    many = settings if quick else {**settings, "n_permutations": 10_000}
     scored = score_trials(study, seed=seed)
     tables = {
-        "comparison": compare_models(scored, control, held_out=not quick, **settings),
+        "comparison": compare_models(scored, control, held_out=not quick, **many),
         "bounds": bounds_table(scored),
         "exclusions": scored.exclusions,
         "cleaning": cleaning_table(study, control, settings),
         "layers": pd.DataFrame([{"model": model.name, **study.provenance[model.name]} for model in models]),
     }
-    masked = masking_tables(study, control, 50 if quick else 500, seed)
+    masked = masking_tables(study, control, 50 if quick else 2000, seed)
     tables |= dict(zip(("masking", "clocks", "masking_shares"), masked, strict=True))
     n_resamples = settings["n_resamples"]
     tables["occlusion"], tables["occlusion_trends"] = occlusion_tables(study, scored, n_resamples, seed)

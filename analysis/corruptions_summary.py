@@ -6,7 +6,7 @@ Run ``python -m analysis.corruptions_summary --in build/accuracy/*.images.csv.gz
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,11 @@ from neurocnnf.stages import write_atomically
 ACCURACY, GAIN, OVER_CONTROL = "accuracy", "gain over step 0", "gain over control"
 CLEAN, ALL = "clean", "all corruptions"
 N_RESAMPLES = 2000
+PLACE = ("degradation", "level", "image")
 NEEDED = ("model", "kind", "data", "degradation", "level", "image", "step_0")
+
+COLUMNS = ("data", "model", "kind", "degradation", "level", "step", "quantity", "estimate", "low", "high", "n_images")
+COLUMNS += ("n_gained", "n_lost", "p")
 
 Conditions = dict[tuple[str, float], NDArray[np.int64]]
 
@@ -82,20 +86,22 @@ def summarise(right: pd.DataFrame, seed: int = 0, n_resamples: int = N_RESAMPLES
     for data, here in right.groupby("data", sort=False):
         models = {name: _conditions(part) for name, part in here.groupby("model", sort=False)}
         control = _control(str(data), here)
-        _check_images(str(data), models)
+        _check_images(str(data), here)
         for name, own in models.items():
             other = None if control in (None, name) else models[control]
             about = {"data": data, "model": name, "kind": here.loc[here["model"] == name, "kind"].iloc[0]}
             rows += [about | row for row in _by_condition(own, other)]
             rows += [about | row for row in _means(own, other, seed, n_resamples)]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     table["p_holm"] = table.groupby(["data", "model", "quantity", "step"])["p"].transform(holm)
     return table
 
 
 def _conditions(part: pd.DataFrame) -> Conditions:
     """Give (degradation, level) -> right answers, 0 or 1, (image, step), of one model."""
-    part = part.dropna(axis=1)  # steps that only other models have
+    part = part.dropna(axis=1, how="all")  # steps that only other models have
+    if part.isna().any(axis=None):
+        raise ValueError(f"{part['model'].iloc[0]}: expected an answer at every step, got none for some images.")
     return {
         condition: each.sort_values("image")[steps_of(part)].to_numpy(np.int64)
         for condition, each in part.groupby(["degradation", "level"], sort=False)
@@ -109,14 +115,14 @@ def _control(data: str, here: pd.DataFrame) -> str | None:
     return controls[0] if controls else None
 
 
-def _check_images(data: str, models: Mapping[str, Conditions]) -> None:
-    shown = {name: {condition: len(right) for condition, right in own.items()} for name, own in models.items()}
+def _check_images(data: str, here: pd.DataFrame) -> None:
+    shown = {name: set(zip(*(part[c] for c in PLACE), strict=True)) for name, part in here.groupby("model", sort=False)}
     (first, wanted), *others = shown.items()
     for name, got in others:
         if got != wanted:
             raise ValueError(
-                f"{data}: expected the conditions and numbers of images of {first}, {wanted}, got {got} for {name}. "
-                "Evaluate both with the same settings."
+                f"{data}: expected the conditions and images of {first}, {len(wanted)}, got {len(got)} for {name}, "
+                f"{len(got & wanted)} of them the same. Evaluate both with the same settings."
             )
 
 

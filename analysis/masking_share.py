@@ -13,6 +13,7 @@ from analysis.masking import MS_PER_STEP, ONSETS_MS, best_scales, grid_accuracy,
 from benchmarks.bootstrap import shifted
 from benchmarks.statistics import paired_test
 
+COLUMNS = ("model", "share", "low", "high", "difference", "difference_low", "difference_high", "p", "n_subjects")
 CHUNK = 16
 """Samples worked on at a time: each holds every clock."""
 
@@ -22,14 +23,14 @@ def masking_shares(
     accuracy: Mapping[str, ArrayLike],
     control: str,
     chance: float,
-    n_resamples: int = 500,
+    n_resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Give the share of deviance that each model explains under its best clock.
 
     0 is a model that says that duration does not matter, 1 a curve through every point. Subjects are drawn anew, and
-    the clock and the scale fitted anew, the same subjects for all models. Samples are shifted to their estimate: counts
-    of fewer different subjects are noisier, and less of them can be explained.
+    the clock and the scale fitted anew, the same subjects for all models. Samples are shifted to their estimate, and
+    shares kept below 1: counts of fewer different subjects are noisier, and less of them can be explained.
 
     Parameters
     ----------
@@ -60,18 +61,15 @@ def masking_shares(
     shares = {name: _shares(*counts, duration_ms, steps, chance) for name, steps in accuracy.items()}
     rows = []
     for name, (share, *samples) in ((name, values) for name, values in shares.items()):
-        low, high = percentile_interval(shifted(np.array(samples), share))
+        low, high = percentile_interval(np.minimum(shifted(np.array(samples), share), 1.0))
         row = {"model": name, "share": share, "low": low, "high": high, "n_subjects": n_subjects}
         if name != control:
             test = paired_test(shares[name], shares[control])
-            row |= {
-                "difference": test.difference,
-                "difference_low": test.low,
-                "difference_high": test.high,
-                "p": test.p,
-            }
+            moved = shifted(shares[name][1:] - shares[control][1:], test.difference)
+            row |= dict(zip(("difference_low", "difference_high"), percentile_interval(moved), strict=True))
+            row |= {"difference": test.difference, "p": test.p}
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _shares(right: NDArray, n: NDArray, duration_ms: NDArray, accuracy: ArrayLike, chance: float) -> NDArray:

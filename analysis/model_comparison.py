@@ -223,23 +223,22 @@ class ObjectTimes:
         # Objects that none of the subjects drawn has seen take no part.
         self.weights = self.draws[1] * np.isfinite(drawn)
         self.human_scores = weighted_normal_scores(drawn, self.weights)
-        self.scores: dict[str, NDArray] = {}
+        self.scores: dict[bytes, NDArray] = {}
         self.reliability = agreement(sums, counts, taken(self.draws[1]), seed=seed).reliability
 
     def correlations(self, times: TrialTimes, covariates: pd.DataFrame, n_permutations: int) -> dict:
-        """Correlate an object's model time (restricted mean over its trials) with its human time; Somers' D.
-
-        Covariates of one name are taken to be the same at every call.
-        """
+        """Correlate an object's model time (restricted mean over its trials) with its human time; Somers' D."""
         horizon = max(times.n_steps + 1.0, float(times.step.max()))
         x = restricted_means(times.step, times.reached, self.item, self.shape[1], horizon)
         means = covariates.groupby(self.item).mean().to_numpy(float).T
         found: dict = {"n_objects": self.shape[1]}
         scores = weighted_normal_scores(x, self.weights)
-        for column, values in zip(covariates, means, strict=True):
-            if column not in self.scores:  # sorting and normal quantiles are the cost
-                self.scores[column] = weighted_normal_scores(values, self.weights)
-        held = [self.scores[column] for column in covariates]
+        held = []
+        for values in means:  # many calls hold the same constant, and sorting and normal quantiles are the cost
+            key = values.tobytes()
+            if key not in self.scores:
+                self.scores[key] = weighted_normal_scores(values, self.weights)
+            held.append(self.scores[key])
         for name, given, constant in (("rho", [], []), ("partial", list(means), held)):
             estimate = float(rank_correlation(x, self.human, given, "normal"))
             drawn = weighted_partial_correlation(scores, self.human_scores, constant, self.weights)

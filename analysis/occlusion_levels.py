@@ -1,6 +1,7 @@
 """Human and model time, and accuracy, by how much of the object is hidden.
 
-Levels are quantiles of what was shown, the same for people and models, so that each holds as many trials.
+Levels are quantiles of what was shown without a mask, the same for people and models: each holds as many trials, but
+not as many right answers.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ def occlusion_tables(
     n_resamples, seed
         Of intervals; subjects and objects are drawn anew.
 
+    Raises
+    ------
+    ValueError
+        If it is not known how much of a kept trial's object was hidden.
+
     Returns
     -------
     levels
@@ -59,6 +65,9 @@ def occlusion_tables(
         n_total.
     """
     answered = _answered(study)
+    unknown = int(scored.kept["occluded_percent"].isna().sum())
+    if unknown:
+        raise ValueError(f"occlusion: expected a percentage for every trial, got {unknown} without. Leave these out.")
     edges = np.quantile(answered["occluded_percent"], np.linspace(0, 1, N_LEVELS + 1))
     levels, trends = [], []
     for trials, measures in ((scored.kept, _times(scored)), (answered, _accuracies(study, answered))):

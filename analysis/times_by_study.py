@@ -7,7 +7,7 @@ confidences, occlusion and category; and the share of the deviance of accuracy b
 truncated model explains. A study whose data are not here has its row, too.
 
 Run ``python -m analysis.times_by_study --suite build/suite/suite.csv --comparison build/comparison/tang2018
---control cnn-x --out build/times_by_study``.
+--out build/times_by_study``.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def from_trials(comparison: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def from_masking(shares: pd.DataFrame, masking: pd.DataFrame, control: str) -> pd.DataFrame:
+def from_masking(shares: pd.DataFrame, masking: pd.DataFrame) -> pd.DataFrame:
     """Take the share of deviance that each truncated model explains, tested against the control's.
 
     ``delta_aic`` is that of the control less that of the model: above 0, the model's steps explain more.
@@ -82,20 +82,19 @@ def from_masking(shares: pd.DataFrame, masking: pd.DataFrame, control: str) -> p
     ----------
     shares, masking
         As `analysis.comparison_stage.masking_tables` gives them.
-    control
-        The feedforward control.
     """
+    control = shares.loc[shares["difference"].isna(), "model"].iloc[0]
     fits = masking[masking["fit"] == "masked"].drop_duplicates("model").set_index("model")
     table = shares.set_index("model")[["share", "low", "high", "p"]].rename(columns={"share": "effect"})
     table = table.join(fits[["n_used", "n_total", "simulated"]])
     study = np.where(table["simulated"], STAND_IN, TANG)
-    table = table.assign(study=study, measure=DEVIANCE, state=SCORED, ceiling=1.0)
+    table = table.assign(study=study, measure=DEVIANCE, state=SCORED)
     others = table.index != control
     table["delta_aic"] = (fits.loc[control, "aic"] - fits["aic"]).where(others)
     return table.assign(against=np.where(others, control, None)).reset_index()
 
 
-def tabulate(suite: pd.DataFrame, comparison: Mapping[str, pd.DataFrame], control: str) -> pd.DataFrame:
+def tabulate(suite: pd.DataFrame, comparison: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Lay everything out.
 
     Parameters
@@ -104,15 +103,13 @@ def tabulate(suite: pd.DataFrame, comparison: Mapping[str, pd.DataFrame], contro
         Table of a suite.
     comparison
         Its tables "comparison", "masking" and "masking_shares".
-    control
-        The feedforward control.
 
     Returns
     -------
     pandas.DataFrame
         `COLUMNS`; ``p_holm`` over all tests of the table; NaN: missing.
     """
-    masked = from_masking(comparison["masking_shares"], comparison["masking"], control)
+    masked = from_masking(comparison["masking_shares"], comparison["masking"])
     parts = [from_trials(comparison["comparison"]), masked, from_suite(suite)]
     table = pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
     return table.assign(p_holm=holm(table["p"]))
@@ -149,13 +146,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", type=Path, required=True, help="table of a suite (.csv)")
     parser.add_argument("--comparison", type=Path, required=True, metavar="STEM", help="stem of a comparison's tables")
-    parser.add_argument("--control", required=True, help="the feedforward control")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     options = parser.parse_args(argv)
     stem, out = options.comparison, options.out
     parts = ("comparison", "masking", "masking_shares")
     comparison = {name: pd.read_csv(stem.with_name(f"{stem.name}.{name}.csv")) for name in parts}
-    table = tabulate(pd.read_csv(options.suite), comparison, options.control)
+    table = tabulate(pd.read_csv(options.suite), comparison)
     cells = as_cells(table)
     texts = table.to_csv(index=False, lineterminator="\n", float_format="%.6g"), as_markdown(cells), as_latex(cells)
     for ending, text in zip(ENDINGS, texts, strict=True):

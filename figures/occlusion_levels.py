@@ -16,12 +16,12 @@ from matplotlib.ticker import PercentFormatter
 from figures.files import arguments, is_simulated, joined, read_parts, save
 from figures.style import BRAIN, INK, PAGE_MM, Look, letter, looks_of, model_handles, new_figure, styled, title
 
-CAPTION = """Time and accuracy by how much of the object is hidden; levels hold as many trials each, a point stands at
-the mean of its trials. (a) People's reaction time, geometric mean of right answers without a mask. (b) Accuracy
-without a mask; of recurrent models at step 0 (open) and at the last step (filled), of the feedforward control at its
-only one. (c) Solution step of the same pictures as in (a), those never solved put one step after the last. (d) Somers'
-D over trials of hidden share and time, by each readout of it, times that were not reached censored: right of 0, what is
-hidden more takes longer. Points with 95 % intervals, subjects and objects drawn anew."""
+CAPTION = """Time and accuracy by how much of the object is hidden; each level holds a sixth of the trials without a
+mask, a point stands at the mean of its trials. (a) People's reaction time, geometric mean of right answers without a
+mask. (b) Accuracy without a mask; of recurrent models at step 0 (open) and at the last step (filled), of the
+feedforward control at its only one. (c) Solution step in the same trials as in (a), those never solved put one step
+after the last. (d) Somers' D over trials of hidden share and time, by each readout of it, times that were not reached
+censored: right of 0, what is hidden more takes longer. Points with 95 % intervals, subjects and objects drawn anew."""
 PARTS = {
     "occlusion": ("who", "measure", "mean_percent", "value", "low", "high", "n_used"),
     "occlusion_trends": ("who", "measure", "somers_d", "low", "high", "n_used", "n_total"),

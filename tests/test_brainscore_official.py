@@ -119,14 +119,14 @@ def test_on_the_command_line_a_benchmark_of_brain_scores_is_a_stage_that_is_not_
         return neural(neurons, shown, "ridge", (0, 999))
 
     monkeypatch.setitem(brainscore_vision.benchmark_registry, "simulated.V4-ridge", benchmark)
-    asked = ["score", "cnnf-digits", "brainscore:simulated.V4-ridge", "--out", str(tmp_path / "x")]
+    asked = ["score", "cnnf-digits", "brainscore:simulated.V4-ridge", "--n-steps", "2", "--out", str(tmp_path / "x")]
     for _ in range(2):
         found = CliRunner().invoke(app, asked)
         assert found.exit_code == 0, found.output
     assert runs == [1]
     found = pd.read_csv(tmp_path / "x.csv").iloc[0]
-    assert "-steps5-" in found["model"]
-    assert found["value"] == pytest.approx(float(benchmark()(BrainModelAdapter(model))), abs=1e-9)
+    assert "-steps2-" in found["model"]
+    assert found["value"] == pytest.approx(float(benchmark()(BrainModelAdapter(model, n_steps=2))), abs=1e-9)
     refused = CliRunner().invoke(app, [*asked, "--seed", "1"])
     assert refused.exit_code == 1
     assert "which has its own rules" in " ".join(refused.output.split())

@@ -122,7 +122,7 @@ def test_what_cannot_be_compared_is_refused(right):
         summary.summarise(right.drop(columns="image"))
     with pytest.raises(ValueError, match=r"x: expected one feedforward control, got cnn-x, cnn-y\. Leave out"):
         summary.summarise(pd.concat([right, simulate([0.5], model="cnn-y")]))
-    with pytest.raises(ValueError, match=r"x: expected the conditions and numbers of images of cnnf-x, .* for cnn-x"):
+    with pytest.raises(ValueError, match=r"x: expected the conditions and images of cnnf-x, .* for cnn-x"):
         summary.summarise(right[(right["model"] != "cnn-x") | (right["image"] < 100)])
 
 

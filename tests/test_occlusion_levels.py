@@ -93,6 +93,13 @@ def test_trends_of_people_are_those_of_scipys_kendall_and_intervals_hold_them(ma
     assert 0 < row["low"] < row["somers_d"] < row["high"]
 
 
+def test_trials_of_unknown_occlusion_are_refused():
+    study, scored = make_study(1.0)
+    scored.kept.loc[3, "occluded_percent"] = np.nan
+    with pytest.raises(ValueError, match="expected a percentage for every trial, got 1 without"):
+        occlusion_tables(study, scored, 10)
+
+
 def test_people_whose_times_do_not_depend_on_occlusion_have_an_interval_that_holds_zero():
     held = 0
     for seed in range(10):

@@ -50,7 +50,7 @@ def masking():
 
 
 def shares():
-    rows = [{"model": "cnnf-x", "share": 0.75, "low": 0.6, "high": 0.9, "p": 0.02}]
+    rows = [{"model": "cnnf-x", "share": 0.75, "low": 0.6, "high": 0.9, "difference": 0.05, "p": 0.02}]
     return pd.DataFrame([*rows, {"model": "cnn-x", "share": 0.7, "low": 0.5, "high": 0.8}]).assign(simulated=False)
 
 
@@ -61,7 +61,7 @@ def parts(simulated=False):
 
 @pytest.fixture(scope="module")
 def table():
-    return times.tabulate(suite(), parts(), "cnn-x")
+    return times.tabulate(suite(), parts())
 
 
 def test_every_question_has_a_row_for_every_model_also_without_data(table):
@@ -91,9 +91,17 @@ def test_without_a_ceiling_the_raw_score_is_shown_and_no_ceiling(table):
 
 
 def test_simulated_observers_do_not_stand_under_the_studys_name():
-    found = times.tabulate(suite(), parts(simulated=True), "cnn-x")
+    found = times.tabulate(suite(), parts(simulated=True))
     assert times.TANG not in set(found["study"])
     assert found[found["study"] == times.STAND_IN]["simulated"].all()
+
+
+def test_models_of_the_comparison_may_be_others_than_those_of_the_suite():
+    """Simulated observers see handwritten digits, and other models."""
+    names = {"cnnf-x": "cnnf-digits", "cnn-x": "cnn-digits"}
+    found = times.tabulate(suite(), {name: table.replace(names) for name, table in parts(True).items()})
+    masked = found[found["measure"] == times.DEVIANCE].set_index("model")
+    assert masked.loc["cnnf-digits", ["against", "delta_aic"]].tolist() == ["cnn-digits", 20]
 
 
 def test_p_values_are_corrected_over_the_whole_table(table):
@@ -106,7 +114,7 @@ def test_the_command_writes_what_the_figure_draws(tmp_path, capsys):
     suite().to_csv(tmp_path / "suite.csv", index=False)
     for name, part in parts().items():
         part.to_csv(tmp_path / f"c.{name}.csv", index=False)
-    stems = ["--suite", str(tmp_path / "suite.csv"), "--comparison", str(tmp_path / "c"), "--control", "cnn-x"]
+    stems = ["--suite", str(tmp_path / "suite.csv"), "--comparison", str(tmp_path / "c")]
     times.main([*stems, "--out", str(tmp_path / "t")])
     shown = capsys.readouterr().out
     assert "no data here" in shown
