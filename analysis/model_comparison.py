@@ -127,6 +127,7 @@ def compare_models(
         n_subjects_better, n_reached, n_used, n_total (trials), n_objects.
     """
     study = ObjectTimes(scored.kept, n_resamples, seed)
+    orders = {(m, r): study.order(times) for m, readouts in scored.times.items() for r, times in readouts.items()}
     rows = []
     for given in GIVEN:
         base_errors: dict = {}
@@ -134,7 +135,7 @@ def compare_models(
             for readout, times in readouts.items():
                 covariates = _covariates(scored, model, readout, control, "category" in given)
                 rows.append({"model": model, "readout": readout, "given": given})
-                rows[-1] |= study.correlations(times, covariates, n_permutations)
+                rows[-1] |= study.correlations(times, covariates, n_permutations) | orders[model, readout]
                 rows[-1] |= mixed_effect(scored.kept, times, covariates, base_errors if held_out else None)
                 rows[-1] |= {"n_reached": int(times.reached.sum()), "n_used": len(scored.kept)}
     table = pd.DataFrame(rows).assign(n_total=scored.n_total)
@@ -227,7 +228,7 @@ class ObjectTimes:
         self.reliability = agreement(sums, counts, taken(self.draws[1]), seed=seed).reliability
 
     def correlations(self, times: TrialTimes, covariates: pd.DataFrame, n_permutations: int) -> dict:
-        """Correlate an object's model time (restricted mean over its trials) with its human time; Somers' D."""
+        """Correlate an object's model time (restricted mean over its trials) with its human time."""
         horizon = max(times.n_steps + 1.0, float(times.step.max()))
         x = restricted_means(times.step, times.reached, self.item, self.shape[1], horizon)
         means = covariates.groupby(self.item).mean().to_numpy(float).T
@@ -248,7 +249,11 @@ class ObjectTimes:
         found["partial_ceiling"] = partial_ceiling(self.reliability, explained_by(self.human, list(means)))
         permuted = permuted_correlations(x, self.human, list(means), n_permutations, self.seed, "normal")
         found["p"] = permutation_p(found["partial"], permuted)
+        return found
+
+    def order(self, times: TrialTimes) -> dict:
+        """Give Somers' D of model and human time over trials."""
         few = tuple(draw[:N_CONCORDANCE] for draw in self.draws)
         columns = (times.step, times.reached, self.z)
         _, *order = concordance_rows(columns, (self.subject, self.item), few, 0, self.seed)[0][:4]
-        return found | dict(zip(("somers_d", "somers_d_low", "somers_d_high"), order, strict=True))
+        return dict(zip(("somers_d", "somers_d_low", "somers_d_high"), order, strict=True))
