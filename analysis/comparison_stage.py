@@ -133,7 +133,7 @@ def trajectory_tables(models: Sequence, study: DecodedStudy, objects, occluded, 
     labels = categories.get_indexer(objects.table["category"])
     folds, moved, across, between = object_folds(labels, seed=seed), [], [], []
     for model in (one for one in models if one.recurrent):
-        layers = {layer: each_layer(model, shown, [layer], n_steps)[layer] for layer in model.layer_names}
+        layers = each_layer(model, shown, model.layer_names, n_steps)
         moved.append(layer_table(layers, seed).assign(model=model.name))
         between.append(steps_table(layers).assign(model=model.name))
         layer = study.provenance[model.name]["layer"]
