@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,8 +114,9 @@ def all_times(
     kept: pd.DataFrame,
     answered: pd.DataFrame,
     seed: int = 0,
+    readouts: Sequence[str] = READOUTS,
 ) -> dict[str, TrialTimes]:
-    """Read a model's time in every way there is, for every trial kept.
+    """Read a model's time in every way asked for, for every trial kept.
 
     A trial of object fold k and subject half h gets a bound fitted on trials of other folds and the other half: the
     candidate whose times agree best in order with human times there (Somers' D, censored). Later should mean slower:
@@ -135,11 +136,13 @@ def all_times(
         All trials with an answer, right or wrong, of stimuli in the table: for the observers' accuracy.
     seed
         Of halves and noise.
+    readouts
+        Of `READOUTS`.
 
     Returns
     -------
     dict
-        Name in `READOUTS` -> `TrialTimes`.
+        Name -> `TrialTimes`.
     """
     labels, folds = table["label"].to_numpy(), table["fold"].to_numpy()
     p = calibrated(decisions, labels, folds)
@@ -164,8 +167,8 @@ def all_times(
         "convergence": (movement, lambda b: convergence_step(movement, b)),
         "answer_convergence": (divergence, lambda b: convergence_step(divergence, b)),
     }
-    found |= {name: cross_fitted(values, read, place) for name, (values, read) in bounded.items()}
-    return {name: found[name] for name in READOUTS}
+    found |= {name: cross_fitted(values, read, place) for name, (values, read) in bounded.items() if name in readouts}
+    return {name: found[name] for name in readouts}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ handwritten digits, under another name.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +47,8 @@ def cleaning_table(study: DecodedStudy, control: str, settings: dict) -> pd.Data
     """
     parts = []
     for rule, ((low, high), differs) in CLEANING.items():
-        scored = score_trials(study, (low, high), study.provenance["seed"], **differs)
-        times = {m: {r: t for r, t in each.items() if r in CLEANED_READOUTS} for m, each in scored.times.items()}
-        table = compare_models(replace(scored, times=times), control, held_out=False, **settings)
+        scored = score_trials(study, (low, high), study.provenance["seed"], CLEANED_READOUTS, **differs)
+        table = compare_models(scored, control, held_out=False, **settings)
         parts.append(table.assign(rule=rule, shortest_s=low, longest_s=high))
     return pd.concat(parts, ignore_index=True)
 

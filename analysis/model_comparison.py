@@ -6,14 +6,14 @@ category among what is held constant), p values corrected over each whole family
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.bounds import TrialTimes, all_times
+from analysis.bounds import READOUTS, TrialTimes, all_times
 from analysis.censored import concordance_rows, restricted_means
 from analysis.decoded_study import DecodedStudy
 from analysis.human_times import agreement, clean_trials, object_times, subject_object_sums
@@ -63,7 +63,11 @@ class Scored:
 
 
 def score_trials(
-    study: DecodedStudy, rt_range_s: tuple[float, float] = (0.2, 2.5), seed: int = 0, **rules: bool
+    study: DecodedStudy,
+    rt_range_s: tuple[float, float] = (0.2, 2.5),
+    seed: int = 0,
+    readouts: Sequence[str] = READOUTS,
+    **rules: bool,
 ) -> Scored:
     """Clean the trials and read every model's times for those that are left (unmasked, right, within range).
 
@@ -73,7 +77,7 @@ def score_trials(
     clean = clean_trials(study.trials, "unmasked", rt_range_s, shown=ids, **rules)
     answered = study.trials[study.trials["stimulus_id"].isin(ids)]
     times = {
-        name: all_times(decisions, study.movement[name], study.table, clean.trials, answered, seed)
+        name: all_times(decisions, study.movement[name], study.table, clean.trials, answered, seed, readouts)
         for name, decisions in study.decisions.items()
     }
     at, labels = pd.Index(ids).get_indexer(clean.trials["stimulus_id"]), study.table["label"].to_numpy()
