@@ -79,14 +79,9 @@ def masking_tables(
     shares
         As `masking_share.masking_shares` gives them.
     """
-    known = pd.Index(study.table["stimulus_id"])
-    trials = study.trials[study.trials["stimulus_id"].isin(known)]
-    at, labels = known.get_indexer(trials["stimulus_id"]), study.table["label"].to_numpy()
-    chance = 1 / study.table["label"].nunique()
+    trials, chance = study.shown, 1 / study.table["label"].nunique()
     both = {name: masking_curve(trials, name == "masked") for name in ("masked", "unmasked")}
-    accuracies = {
-        model: (decisions.argmax(axis=2) == labels)[:, at].mean(axis=1) for model, decisions in study.decisions.items()
-    }
+    accuracies = {model: right.mean(axis=1) for model, right in study.right(trials).items()}
     rows, clocks = [], []
     for model, accuracy in accuracies.items():
         for fitted in (("masked",), ("unmasked",), ("masked", "unmasked")):

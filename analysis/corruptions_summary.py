@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, norm
 
 from analysis.model_comparison import holm
+from analysis.tables import as_csv
 from benchmarks.bootstrap import LEVEL, count_draws, interval
 from neurocnnf.evaluate import steps_of
 from neurocnnf.stages import write_atomically
@@ -170,8 +171,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="CSV")
     options = parser.parse_args(argv)
     table = summarise(pd.concat([pd.read_csv(path) for path in options.inputs], ignore_index=True))
-    text = table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
-    write_atomically(options.out, text.encode())
+    write_atomically(options.out, as_csv(table))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,16 @@ class DecodedStudy:
     trials: pd.DataFrame
     provenance: dict
 
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The trials whose stimulus the models saw."""
+        return self.trials[self.trials["stimulus_id"].isin(self.table["stimulus_id"])]
+
+    def right(self, trials: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+        """Say for each model which of some trials' stimuli it answers right, (step, trial); all are in the table."""
+        at, labels = pd.Index(self.table["stimulus_id"]).get_indexer(trials["stimulus_id"]), self.table["label"]
+        return {name: (values.argmax(axis=2) == labels.to_numpy())[:, at] for name, values in self.decisions.items()}
+
 
 def load_tang2018(store, n_stimuli: int | None = None):
     """Give trials, whole objects and occluded stimuli of Tang et al. (2018, experiment v2).

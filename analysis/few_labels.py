@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from analysis.few_labels_summary import KEYS, differences, summarise
 from analysis.generative_pair import CLASSIFIERS, accuracy_on_test
-from analysis.runs import in_parts, load_split, run_each, run_inputs, write_tables
+from analysis.runs import in_parts, load_split, run_each, run_inputs
+from analysis.tables import write_tables
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Recipe
 from neurocnnf.stages import weights_hash

@@ -30,7 +30,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.glimpses_summary import AVERAGE, LAST, NOTHING, PICTURE, STATE, differences, summarise
-from analysis.runs import in_parts, load_split, run_each, run_inputs, write_tables
+from analysis.runs import in_parts, load_split, run_each, run_inputs
+from analysis.tables import write_tables
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Recipe
 

@@ -81,8 +81,15 @@ def correlate_scores(scored) -> NDArray[np.float64]:
     centred = np.where(used, scored - mean[..., None], 0.0)
     length = np.sqrt((centred**2).sum(axis=-1, keepdims=True))
     centred /= np.where(length > 0, length, 1.0)
-    r = np.einsum("i...n,j...n->...ij", centred, centred)
-    if len(scored) > 2:
+    return partial_of(np.einsum("i...n,j...n->...ij", centred, centred))
+
+
+def partial_of(r: NDArray) -> NDArray[np.float64]:
+    """Correlation of the first two variables given the others, (...), from all correlations (..., variable, variable).
+
+    NaN where one of the two is constant, or fully explained by what is given, which may be collinear.
+    """
+    if r.shape[-1] > 2:
         inverse = np.linalg.pinv(r[..., 2:, 2:], rcond=SINGULAR, hermitian=True)
         r = r[..., :2, :2] - r[..., :2, 2:] @ inverse @ r[..., 2:, :2]
     variance = r[..., 0, 0] * r[..., 1, 1]

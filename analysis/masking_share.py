@@ -60,12 +60,13 @@ def masking_shares(
     counts = weights @ right.to_numpy(), weights @ n.to_numpy()
     shares = {name: _shares(*counts, duration_ms, steps, chance) for name, steps in accuracy.items()}
     rows = []
-    for name, (share, *samples) in ((name, values) for name, values in shares.items()):
-        low, high = percentile_interval(np.minimum(shifted(np.array(samples), share), 1.0))
+    for name, values in shares.items():
+        share = values[0]
+        low, high = percentile_interval(np.minimum(shifted(values[1:], share), 1.0))
         row = {"model": name, "share": share, "low": low, "high": high, "n_subjects": n_subjects}
         if name != control:
-            test = paired_test(shares[name], shares[control])
-            moved = shifted(shares[name][1:] - shares[control][1:], test.difference)
+            test = paired_test(values, shares[control])
+            moved = shifted(values[1:] - shares[control][1:], test.difference)
             row |= dict(zip(("difference_low", "difference_high"), percentile_interval(moved), strict=True))
             row |= {"difference": test.difference, "p": test.p}
         rows.append(row)

@@ -75,9 +75,8 @@ def score_trials(
     """
     ids = study.table["stimulus_id"]
     clean = clean_trials(study.trials, "unmasked", rt_range_s, shown=ids, **rules)
-    answered = study.trials[study.trials["stimulus_id"].isin(ids)]
     times = {
-        name: all_times(decisions, study.movement[name], study.table, clean.trials, answered, seed, readouts)
+        name: all_times(decisions, study.movement[name], study.table, clean.trials, study.shown, seed, readouts)
         for name, decisions in study.decisions.items()
     }
     at, labels = pd.Index(ids).get_indexer(clean.trials["stimulus_id"]), study.table["label"].to_numpy()

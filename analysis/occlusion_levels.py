@@ -94,9 +94,8 @@ def occlusion_tables(
 
 def _answered(study: DecodedStudy) -> pd.DataFrame:
     """Give the unmasked trials of occluded stimuli that the models saw."""
-    trials = study.trials
-    seen = trials["stimulus_id"].isin(study.table["stimulus_id"]) & ~trials["masked"].astype(bool)
-    return trials[seen & trials["occluded_percent"].gt(0)]
+    trials = study.shown
+    return trials[~trials["masked"].astype(bool) & trials["occluded_percent"].gt(0)]
 
 
 def _times(scored: Scored) -> Iterator[Measure]:
@@ -112,12 +111,9 @@ def _accuracies(study: DecodedStudy, answered: pd.DataFrame) -> Iterator[Measure
     """Yield whether people, and each model at its first and last step, were right."""
     known = np.ones(len(answered), bool)
     yield Measure(PEOPLE, "accuracy", answered["correct"].eq(1).to_numpy(float), known)
-    at = pd.Index(study.table["stimulus_id"]).get_indexer(answered["stimulus_id"])
-    labels = study.table["label"].to_numpy()
-    for model, decisions in study.decisions.items():
-        right = (decisions.argmax(axis=2) == labels)[:, at].astype(float)
+    for model, right in study.right(answered).items():
         for step in sorted({0, len(right) - 1}):
-            yield Measure(model, f"accuracy, step {step}", right[step], known)
+            yield Measure(model, f"accuracy, step {step}", right[step].astype(float), known)
 
 
 def _rows(one: Measure, level: NDArray, hidden: NDArray, weights: NDArray) -> Iterator[dict]:

@@ -1,4 +1,4 @@
-"""What experiments share that train networks from scratch: images, runs that are done once, their tables."""
+"""What experiments share that train networks from scratch: images, and runs that are done once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.tables import as_csv
 from neurocnnf import stages
 from neurocnnf.progress import Progress
 
@@ -73,16 +74,6 @@ def run_each(
         tables.append(pd.read_csv(path))
         progress(what, done, len(jobs))
     return pd.concat(tables, ignore_index=True)
-
-
-def write_tables(out: Path, tables: Mapping[str, pd.DataFrame]) -> list[Path]:
-    """Write ``<out><ending>`` for each ending, and return the paths."""
-    return [stages.write_atomically(out.with_name(out.name + end), as_csv(table)) for end, table in tables.items()]
-
-
-def as_csv(table: pd.DataFrame) -> bytes:
-    """Return a table as a file's content; the same table gives the same bytes."""
-    return table.to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
 
 
 def run_inputs(data: str, settings: Mapping[str, object], modules: Sequence[Path]) -> dict[str, str]:

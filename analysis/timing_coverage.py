@@ -19,8 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.speed_accuracy import clock_table
+from analysis.tables import write_tables
 from analysis.time_mapping import latencies
-from analysis.timing_stage import write_tables
 from benchmarks.bootstrap import count_draws
 from benchmarks.centroid_decoding import ALL_POSITIONS
 from benchmarks.clock_fit import clock_grid, clock_interval, read_at
@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for_observers, for_neurons = np.random.default_rng(options.seed).spawn(2)
     found = pd.concat([observer_intervals(options.n, for_observers), neuron_intervals(options.n, for_neurons)])
     table = coverage(found).assign(simulated=True)
-    write_tables(options.out, {"coverage": table})
+    write_tables(options.out, {".coverage.csv": table})
     print(table.to_string(index=False))
 
 

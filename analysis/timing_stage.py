@@ -5,27 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from analysis.tables import write_tables
 from neurocnnf import stages
 from neurocnnf.datastore import DataMissing, DataStore
 from neurocnnf.stage_inputs import file_hashes, stage_inputs
 
 N_STEPS = 5
 DIGITS = {"cnnf": "cnnf-digits", "cnn": "cnn-digits"}
-
-
-def write_tables(out: Path, tables: Mapping[str, pd.DataFrame]) -> list[Path]:
-    """Write ``<out>.<name>.csv`` for each table."""
-    paths = []
-    for name, table in tables.items():
-        text = table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
-        paths.append(stages.write_atomically(out.with_name(f"{out.name}.{name}.csv"), text.encode()))
-    return paths
 
 
 def run_timing_stage(
@@ -89,6 +81,8 @@ def _write(names, out: Path, settings, source, compute, store, files) -> None:
         tables = compute(models, source, **settings)
         note = {"simulated": store is None, "models": [model.name for model in models], **settings}
         stages.write_atomically(stages.provenance_path(out), json.dumps(note).encode())
-        return write_tables(out, {name: table.assign(simulated=store is None) for name, table in tables.items()})
+        return write_tables(
+            out, {f".{name}.csv": table.assign(simulated=store is None) for name, table in tables.items()}
+        )
 
     stages.run_stage(out, inputs, write)

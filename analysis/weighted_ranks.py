@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from analysis.inference import SINGULAR
+from analysis.inference import partial_of
 
 
 def weighted_normal_scores(values: ArrayLike, weights: NDArray) -> NDArray[np.float64]:
@@ -71,10 +71,4 @@ def weighted_partial_correlation(x: NDArray, y: NDArray, given: list[NDArray], w
     rows = (rows - (rows * share[:, None]).sum(axis=2, keepdims=True)) * np.sqrt(share)[:, None]
     length = np.sqrt((rows**2).sum(axis=2, keepdims=True))
     rows /= np.where(length > 0, length, 1.0)
-    r = rows @ rows.transpose(0, 2, 1)
-    if given:
-        inverse = np.linalg.pinv(r[:, 2:, 2:], rcond=SINGULAR, hermitian=True)
-        r = r[:, :2, :2] - r[:, :2, 2:] @ inverse @ r[:, 2:, :2]
-    variance = r[:, 0, 0] * r[:, 1, 1]
-    defined = (r[:, 0, 0] > SINGULAR) & (r[:, 1, 1] > SINGULAR)
-    return np.where(defined, r[:, 0, 1] / np.sqrt(np.where(defined, variance, 1.0)), np.nan)
+    return partial_of(rows @ rows.transpose(0, 2, 1))

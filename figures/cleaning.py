@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.files import arguments, is_simulated, read_parts, save
-from figures.style import INK, PAGE_MM, letter, looks_of, model_handles, new_figure, styled, title
+from figures.style import INK, PAGE_MM, apart, letter, looks_of, model_handles, new_figure, styled, title
 
 CAPTION = """What the rules for reaction times do. Partial correlation (normal scores) over objects of model and human
 time, with 95 % intervals (subjects and objects drawn anew), under each rule; of solution steps, given occlusion,
@@ -41,8 +41,8 @@ def draw(table: pd.DataFrame) -> Figure:
     for axes, (readout, name), place in zip(panels, TITLES.items(), "ab", strict=True):
         part = table[table["readout"] == readout]
         for row in part.to_dict("records"):
-            offset = 0.6 * ((list(looks).index(row["model"]) + 0.5) / len(looks) - 0.5)
-            y, look = rules.index(row["rule"]) + offset, looks[row["model"]]
+            look = looks[row["model"]]
+            y = rules.index(row["rule"]) + apart(list(looks).index(row["model"]), len(looks), 0.6 / len(looks))
             axes.plot([row["partial_low"], row["partial_high"]], [y, y], color=look.colour, linewidth=0.9)
             axes.plot([row["partial"]], [y], look.marker, color=look.colour, markersize=3.4)
         axes.axvline(0, color=INK, linewidth=0.5, zorder=0)

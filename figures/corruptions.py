@@ -16,7 +16,7 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.corruptions_summary import ACCURACY, CLEAN, GAIN, OVER_CONTROL
 from figures.files import arguments, is_simulated, read_tables, save
-from figures.style import INK, PAGE_MM, Look, letter, looks_of, model_handles, new_figure, styled, title
+from figures.style import INK, PAGE_MM, Look, apart, letter, looks_of, model_handles, new_figure, styled, title
 
 CAPTION = """Common corruptions, at three levels each (named below the axis; their units stand in the headings). First
 row of a data set: accuracy of the first step (the feedforward sweep; open, pale) and of the last (filled), with
@@ -89,8 +89,8 @@ def _panel(axes: Axes, part: pd.DataFrame, looks: Mapping[str, Look], quantity: 
     shown = [model for model in looks if model in set(part["model"])]
     for place, model in enumerate(shown):
         rows = part[part["model"] == model]
-        apart = 0.14 * (place - (len(shown) - 1) / 2)
-        x = np.array([at[key] for key in rows[["degradation", "level"]].itertuples(index=False, name=None)]) + apart
+        x = np.array([at[key] for key in rows[["degradation", "level"]].itertuples(index=False, name=None)])
+        x = x + apart(place, len(shown), 0.14)
         last = rows["step"] == rows["step"].max()
         if quantity == ACCURACY:
             if not last.all():

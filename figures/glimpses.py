@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from analysis.glimpses_summary import AVERAGE, LAST, NOTHING, PICTURE, STATE, differences, summarise
 from figures.files import arguments, is_simulated, read_tables, save
-from figures.style import FAINT, INK, LOOKS, PAGE_MM, letter, new_figure, spread, styled, title
+from figures.style import FAINT, INK, LOOKS, PAGE_MM, apart, letter, new_figure, spread, styled, title
 
 CAPTION = """Digits of 16 × 16 pixels seen in a sequence of squares of 8 × 8 pixels at random places, the rest gray; all
 networks see the same ones, were trained from scratch to answer at every one of them, and took the same number of
@@ -102,9 +102,9 @@ def _curves(axes: Axes, runs: pd.DataFrame) -> None:
     for place, way in enumerate(CURVES):
         colour, marker, line, _, _ = STYLES[way]
         rows, mean = (table[_ways(table) == way] for table in (runs, means))
-        apart = 0.05 * (place - (len(CURVES) - 1) / 2)
-        axes.plot(rows["glimpse"] + apart, rows["accuracy"], marker, color=colour, markersize=1.6, alpha=0.4)
-        axes.plot(mean["glimpse"] + apart, mean["mean"], color=colour, linestyle=line)
+        aside = apart(place, len(CURVES), 0.05)
+        axes.plot(rows["glimpse"] + aside, rows["accuracy"], marker, color=colour, markersize=1.6, alpha=0.4)
+        axes.plot(mean["glimpse"] + aside, mean["mean"], color=colour, linestyle=line)
 
 
 def _ways(table: pd.DataFrame) -> pd.Series:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from figures.files import arguments, is_simulated, joined, read_parts, save
-from figures.style import BRAIN, INK, PAGE_MM, Look, letter, looks_of, model_handles, new_figure, styled, title
+from figures.style import BRAIN, INK, PAGE_MM, Look, apart, letter, looks_of, model_handles, new_figure, styled, title
 
 CAPTION = """Time and accuracy by how much of the object is hidden; each level holds a sixth of the trials without a
 mask, a point stands at the mean of its trials. (a) People's reaction time, geometric mean of right answers without a
@@ -77,10 +77,11 @@ def _forest(axes: Axes, trends: pd.DataFrame, looks: Mapping[str, Look]) -> None
     for y, measure in enumerate(measures):
         rows = trends[trends["measure"] == measure]
         for row in rows.to_dict("records"):
-            offset = 0.0 if row["who"] == PEOPLE else 0.5 * ((models.index(row["who"]) + 0.5) / len(models) - 0.5)
+            alone = row["who"] == PEOPLE
+            at = y if alone else y + apart(models.index(row["who"]), len(models), 0.5 / len(models))
             look = looks[row["who"]]
-            axes.plot([row["low"], row["high"]], [y + offset] * 2, color=look.colour, linewidth=0.9)
-            axes.plot([row["somers_d"]], [y + offset], look.marker, color=look.colour, markersize=3.4)
+            axes.plot([row["low"], row["high"]], [at, at], color=look.colour, linewidth=0.9)
+            axes.plot([row["somers_d"]], [at], look.marker, color=look.colour, markersize=3.4)
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0)
     names = {"time_z": "reaction time", "feedforward": "uncertainty, step 0"}
     axes.set_yticks(range(len(measures)), [names.get(one, one.replace("_", " ")) for one in measures])

@@ -131,6 +131,11 @@ def model_handles(looks: Mapping[str, Look]) -> list[Line2D]:
     ]
 
 
+def apart(place: int, n: int, gap: float) -> float:
+    """Return how far the `place`-th of n things that share a place is drawn from its middle, `gap` between two."""
+    return gap * (place - (n - 1) / 2)
+
+
 def number_map(axes: Axes, square: pd.DataFrame, text: Callable[[float], str], aspect: str = "equal") -> None:
     """Draw a table (row, column) as a map, each cell with its number as `text` writes it."""
     axes.imshow(square, cmap="Blues", origin="upper", aspect=aspect)
