@@ -37,7 +37,7 @@ WINDOW_MS, SLIDE_MS, FIRST_MS, LAST_MS = 50, 10, -100, 500
 N_ASSIGNMENTS, N_NEURON_RESAMPLES, N_HALVES = 5, 200, 20
 N_PICTURES, SHIFT = 20, 1 / 8
 """Pictures of each class; shift up and down, as a share of the picture's height. Fixed beforehand."""
-GRID = clock_grid(np.arange(0, 251, 2), np.r_[2:60:2, 60:201:7])
+GRID = clock_grid(np.arange(0, 251, 2), np.r_[2:60, 60:201:7])
 RULE = "R² / Spearman-Brown reliability of the time course over halves of the neurons"
 NOTE = "no images of the study exist: the model sees other pictures; shape and latency only, amplitude free"
 STATISTICS = ("raw", "gain", "onset_ms", "ms_per_step")
