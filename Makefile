@@ -67,7 +67,9 @@ NETWORKS   := $(BUILD)/networks/.maniquet2025
 CONDITIONS := $(BUILD)/condition_times/.maniquet2025
 TRADE_OFF  := $(BUILD)/speed_accuracy/.kumbhar2021
 LATENCY    := $(BUILD)/it_latency/.zhang2011
+DECODED    := $(foreach m,$(SUITE),$(BUILD)/decoded/$(m)/.tang2018)
 COMPARED   := $(BUILD)/comparison/.tang2018
+MASKED     := $(BUILD)/masking/.tang2018
 EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
 # Measured once, when a checkpoint is shipped: three seeds, of which only the first one's weights are kept.
 CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
@@ -231,8 +233,11 @@ $(TRADE_OFF): $(TIMING) $(DATA) $(READY)
 $(LATENCY): $(TIMING) $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.time_mapping $(SUITE) --out $(@D)/zhang2011 --simulate-missing $(QUICK))
 
-$(COMPARED): $(TIMING) $(DATA) $(READY)
-	$(call keep,$(PY) -m analysis.comparison_stage $(SUITE) --out $(@D)/tang2018 --simulate-missing $(QUICK))
+$(DECODED): $(BUILD)/decoded/%/.tang2018: $(TIMING) $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.decode_stage $* --out $(@D)/tang2018 --simulate-missing $(QUICK))
+
+$(COMPARED) $(MASKED): $(BUILD)/%/.tang2018: $(DECODED) $(TIMING) $(READY)
+	$(call keep,$(PY) -m analysis.$*_stage --in $$(cat $(DECODED)) --out $(@D)/tang2018)
 
 $(TIMES): $(TIMING) $(DATA) $(READY)
 	$(call keep,$(RUN) recognition-times $(MODEL) $(STUDY) --control $(CONTROL) --out $(@D)/$(MODEL).$(STUDY) --simulate-missing $(QUICK))
@@ -288,14 +293,20 @@ $(BUILD)/figures/clock_ranges.png: $(DRAWING) $(TRADE_OFF) $(LATENCY)
 $(BUILD)/figures/it_latency.png: $(DRAWING) $(LATENCY)
 	$(call draw,$$(cat $(LATENCY)))
 
-$(BUILD)/times_by_study.csv: analysis/times_by_study.py $(BUILD)/suite/suite.csv $(COMPARED)
-	@$(PY) -m analysis.times_by_study --suite $(BUILD)/suite/suite.csv --comparison $$(cat $(COMPARED)) --out $(basename $@) > /dev/null
+$(BUILD)/times_by_study.csv: analysis/times_by_study.py $(BUILD)/suite/suite.csv $(COMPARED) $(MASKED)
+	@$(PY) -m analysis.times_by_study --suite $(BUILD)/suite/suite.csv --comparison $$(cat $(COMPARED)) --masking $$(cat $(MASKED)) --out $(basename $@) > /dev/null
 
 $(BUILD)/figures/times_by_study.png: $(DRAWING) $(BUILD)/times_by_study.csv
 	$(call draw,$(BUILD)/times_by_study.csv)
 
-$(foreach f,time_readouts cleaning occlusion_levels masking trajectories,$(BUILD)/figures/$(f).png): $(DRAWING) $(COMPARED)
+$(foreach f,time_readouts cleaning occlusion_levels,$(BUILD)/figures/$(f).png): $(DRAWING) $(COMPARED)
 	$(call draw,$$(cat $(COMPARED)))
+
+$(BUILD)/figures/masking.png: $(DRAWING) $(MASKED)
+	$(call draw,$$(cat $(MASKED)))
+
+$(BUILD)/figures/trajectories.png: $(DRAWING) $(DECODED)
+	$(call draw,$$(cat $(DECODED)))
 
 $(BUILD)/figures/composite.png: $(DRAWING) $(BUILD)/suite/suite.csv
 	$(call draw,$(BUILD)/suite/suite)

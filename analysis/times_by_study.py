@@ -7,7 +7,7 @@ confidences, occlusion and category; and the share of the deviance of accuracy b
 truncated model explains. A study whose data are not here has its row, too.
 
 Run ``python -m analysis.times_by_study --suite build/suite/suite.csv --comparison build/comparison/tang2018
---out build/times_by_study``.
+--masking build/masking/tang2018 --out build/times_by_study``.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def from_masking(shares: pd.DataFrame, masking: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     shares, masking
-        As `analysis.comparison_stage.masking_tables` gives them.
+        As `analysis.masking_stage.masking_tables` gives them.
     """
     control = shares.loc[shares["difference"].isna(), "model"].iloc[0]
     fits = masking[masking["fit"] == "masked"].drop_duplicates("model").set_index("model")
@@ -94,23 +94,23 @@ def from_masking(shares: pd.DataFrame, masking: pd.DataFrame) -> pd.DataFrame:
     return table.assign(against=np.where(others, control, None)).reset_index()
 
 
-def tabulate(suite: pd.DataFrame, comparison: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def tabulate(suite: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Lay everything out.
 
     Parameters
     ----------
     suite
         Table of a suite.
-    comparison
-        Its tables "comparison", "masking" and "masking_shares".
+    tables
+        "comparison" of `comparison_stage`, "masking" and "masking_shares" of `masking_stage`.
 
     Returns
     -------
     pandas.DataFrame
         `COLUMNS`; ``p_holm`` over all tests of the table; NaN: missing.
     """
-    masked = from_masking(comparison["masking_shares"], comparison["masking"])
-    parts = [from_trials(comparison["comparison"]), masked, from_suite(suite)]
+    masked = from_masking(tables["masking_shares"], tables["masking"])
+    parts = [from_trials(tables["comparison"]), masked, from_suite(suite)]
     table = pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
     return table.assign(p_holm=holm(table["p"]))
 
@@ -145,13 +145,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read what the stages wrote, write the table, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", type=Path, required=True, help="table of a suite (.csv)")
-    parser.add_argument("--comparison", type=Path, required=True, metavar="STEM", help="stem of a comparison's tables")
+    parser.add_argument("--comparison", type=Path, required=True, metavar="STEM", help="of comparison_stage's tables")
+    parser.add_argument("--masking", type=Path, required=True, metavar="STEM", help="of masking_stage's tables")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     options = parser.parse_args(argv)
-    stem, out = options.comparison, options.out
-    parts = ("comparison", "masking", "masking_shares")
-    comparison = {name: pd.read_csv(stem.with_name(f"{stem.name}.{name}.csv")) for name in parts}
-    table = tabulate(pd.read_csv(options.suite), comparison)
+    out, parts = options.out, {"comparison": options.comparison}
+    parts |= dict.fromkeys(("masking", "masking_shares"), options.masking)
+    tables = {name: pd.read_csv(stem.with_name(f"{stem.name}.{name}.csv")) for name, stem in parts.items()}
+    table = tabulate(pd.read_csv(options.suite), tables)
     cells = as_cells(table)
     texts = table.to_csv(index=False, lineterminator="\n", float_format="%.6g"), as_markdown(cells), as_latex(cells)
     for ending, text in zip(ENDINGS, texts, strict=True):

@@ -1,6 +1,6 @@
 """Figure: masking as truncation, and the range of clocks.
 
-Run ``python -m figures.masking --in build/comparison/tang2018 --out build/figures/masking``.
+Run ``python -m figures.masking --in build/masking/tang2018 --out build/figures/masking``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def draw(curves: pd.DataFrame, clocks: pd.DataFrame) -> Figure:
     Parameters
     ----------
     curves, clocks
-        As `analysis.comparison_stage.masking_tables` gives them.
+        As `analysis.masking_stage.masking_tables` gives them.
     """
     looks = looks_of(list(curves["model"]))
     n_rows = -(-len(looks) // PER_ROW)
@@ -87,7 +87,7 @@ def _curves(axes: Axes, part: pd.DataFrame, looks: Mapping[str, Look]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure; its table holds the curves."""
-    options = arguments(str(__doc__), "beginning of the names of the comparison's files", argv)
+    options = arguments(str(__doc__), "beginning of the names of the stage's files", argv)
     curves, clocks = read_parts(options.inputs, {"masking": CURVES, "clocks": CLOCKS}).values()
     with styled():
         save(draw(curves, clocks), options.out, curves, CAPTION)

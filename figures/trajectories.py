@@ -1,11 +1,13 @@
 """Figure: where representations go over steps, layer by layer.
 
-Run ``python -m figures.trajectories --in build/comparison/tang2018 --out build/figures/trajectories``.
+Run ``python -m figures.trajectories --in build/decoded/cnnf-cifar-gray/tang2018 --out build/figures/trajectories``,
+with the stem of what `analysis.decode_stage` wrote for each model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -31,7 +33,7 @@ def draw(moved: pd.DataFrame, across: pd.DataFrame, between: pd.DataFrame) -> Fi
     Parameters
     ----------
     moved, across, between
-        As `analysis.comparison_stage.trajectory_tables` gives them.
+        As `analysis.decode_stage.trajectory_tables` gives them, of all models.
     """
     models = list(dict.fromkeys(moved["model"]))
     figure = new_figure(PAGE_MM, 12 + 55 * len(models))
@@ -78,10 +80,20 @@ def _percent(value: float) -> str:
     return f"{round(100 * value)}"
 
 
+def read_recurrent(stems: Sequence[Path]) -> list[pd.DataFrame]:
+    """Read the tables of `PARTS`, of all models that take steps; one that stands in for several counts once."""
+    layers = {stem: read_parts([stem], {"layers": ["model", "n_steps"]})["layers"].iloc[0] for stem in stems}
+    models = {one["model"]: stem for stem, one in layers.items() if one["n_steps"] > 0}
+    if not models:
+        raise ValueError("trajectories: expected a recurrent model among those given, got none. Name one with steps.")
+    tables = [read_parts([stem], PARTS) for stem in models.values()]
+    return [pd.concat([one[part] for one in tables], ignore_index=True) for part in PARTS]
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure; its table holds the measures of layers."""
-    options = arguments(str(__doc__), "beginning of the names of the comparison's files", argv)
-    moved, across, between = read_parts(options.inputs, PARTS).values()
+    options = arguments(str(__doc__), "beginning of the names of each model's files", argv)
+    moved, across, between = read_recurrent(options.inputs)
     with styled():
         save(draw(moved, across, between), options.out, moved, CAPTION)
 

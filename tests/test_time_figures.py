@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import comparison_stage
-from analysis.comparison_stage import TABLES, masking_tables, simulated_data
+from analysis import comparison_stage, decode_stage, masking_stage
+from analysis.decoded_files import answers_table, read_decoded
 from analysis.decoded_study import DecodedStudy
+from analysis.masking_stage import masking_tables
+from analysis.tables import as_csv
 from figures import cleaning, masking, occlusion_levels, time_readouts, trajectories
 from neurocnnf.datastore import DataMissing
 
@@ -23,46 +25,110 @@ SCRIPTS = {
 
 
 @pytest.fixture(scope="module")
-def stem(tmp_path_factory):
-    """Run the stage where no study is to be had, with few stimuli."""
-    folder, patch = tmp_path_factory.mktemp("stage"), pytest.MonkeyPatch()
+def stems(tmp_path_factory):
+    """Run the stages where no study is to be had, with few stimuli: what was decoded, comparison and masking."""
+    folder, patch, whole = tmp_path_factory.mktemp("stage"), pytest.MonkeyPatch(), decode_stage.simulated_data
 
     def missing(**_):
         raise DataMissing("tang2018", "not at hand")
 
     def few(seed, **_):
-        trials, objects, occluded = simulated_data(seed)
+        trials, objects, occluded = whole(seed)
         keep = occluded.table["object_id"] % 5 < 3
         kept = objects.table["object_id"] % 5 < 3
         trials = trials[trials["object_id"] % 5 < 3].reset_index(drop=True)
         return trials, objects.subset(kept.to_numpy()), occluded.subset(keep.to_numpy())
 
-    patch.setattr(comparison_stage, "real_data", missing)
-    patch.setattr(comparison_stage, "simulated_data", few)
+    patch.setattr(decode_stage, "real_data", missing)
+    patch.setattr(decode_stage, "simulated_data", few)
     patch.setattr(comparison_stage, "CLEANING", {"as elsewhere": ((0.2, 2.5), {}), "seconds": ((0.2, 2.5), RAW)})
-    names = ["cnnf-cifar-gray", "cnn-cifar-gray", "--out", str(folder / "tang2018"), "--n-steps", "2", "--quick"]
-    with pytest.raises(DataMissing):
-        comparison_stage.stage(names)
-    comparison_stage.stage([*names, "--simulate-missing"])
+    decoded = []
+    for model in ("cnnf-cifar-gray", "ungated-cifar-gray", "cnn-cifar-gray"):
+        words = [model, "--out", str(folder / "decoded" / model / "tang2018"), "--n-steps", "2", "--quick"]
+        with pytest.raises(DataMissing):
+            decode_stage.stage(words)
+        decoded.append(decode_stage.stage([*words, "--simulate-missing"]))
+    found = {"decoded": decoded}
+    for name, one in (("comparison", comparison_stage), ("masking", masking_stage)):
+        words = ["--in", *map(str, decoded), "--out", str(folder / name / "tang2018")]
+        found[name] = one.stage(words)
+        written = found[name].with_name("simulated.json").stat().st_mtime_ns
+        one.stage(words)
+        assert found[name].with_name("simulated.json").stat().st_mtime_ns == written
     patch.undo()
-    return folder / "simulated"
+    return found
 
 
-def test_the_stage_writes_every_table_and_says_simulated_in_each(stem):
-    assert not list(stem.parent.glob("tang2018*"))
-    for name in TABLES:
-        table = pd.read_csv(f"{stem}.{name}.csv")
-        assert len(table)
-        assert table["simulated"].all()
-    note = json.loads(stem.with_name("simulated.json").read_text())
-    assert (note["simulated"], note["models"], note["n_steps"]) == (True, ["cnnf-digits", "cnn-digits"], 2)
+@pytest.fixture(scope="module")
+def stem(stems):
+    return stems["comparison"]
+
+
+def drawn_from(name, stems):
+    return {"trajectories": stems["decoded"], "masking": [stems["masking"]]}.get(name, [stems["comparison"]])
+
+
+def test_the_stages_write_every_table_and_say_simulated_in_each(stems):
+    for stage in (comparison_stage, masking_stage):
+        stem = stems[stage.__name__.removeprefix("analysis.").removesuffix("_stage")]
+        assert not list(stem.parent.glob("tang2018*"))
+        for name in stage.TABLES:
+            table = pd.read_csv(f"{stem}.{name}.csv")
+            assert len(table)
+            assert table["simulated"].all()
+        note = json.loads(stem.with_name("simulated.json").read_text())
+        assert (note["simulated"], note["models"], note["n_steps"]) == (True, ["cnnf-digits", "cnn-digits"], 2)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_every_figure_is_drawn_from_the_tables_and_says_simulated(name, stem, tmp_path):
-    SCRIPTS[name].main(["--in", str(stem), "--out", str(tmp_path / name)])
+def test_every_figure_is_drawn_from_the_tables_and_says_simulated(name, stems, tmp_path):
+    SCRIPTS[name].main(["--in", *map(str, drawn_from(name, stems)), "--out", str(tmp_path / name)])
     assert {p.suffix for p in tmp_path.iterdir()} >= {".svg", ".pdf", ".png", ".csv", ".txt"}
     assert "SIMULATED" in (tmp_path / f"{name}.svg").read_text()
+
+
+def test_trajectories_of_a_feedforward_network_alone_are_refused(stems, tmp_path):
+    with pytest.raises(ValueError, match="expected a recurrent model"):
+        trajectories.main(["--in", str(stems["decoded"][-1]), "--out", str(tmp_path / "x")])
+
+
+def test_what_was_decoded_is_read_back_as_it_was(tmp_path):
+    rng = np.random.default_rng(0)
+    decisions = {"net": rng.standard_normal((3, 5, 11)).astype(np.float32)}
+    table = pd.DataFrame({"stimulus_id": list("abcde"), "label": [0, 1, 0, 1, 0], "occluded_percent": rng.random(5)})
+    trials = pd.DataFrame({"subject": ["07", "8"], "rt_s": [0.123456789, 0.5], "masked": [True, False]})
+    study = DecodedStudy(decisions, {"net": rng.random((2, 5))}, table, trials, {})
+    stem = write_decoded(tmp_path / "net", study)
+    found = read_decoded([stem])
+    assert np.array_equal(found.decisions["net"], decisions["net"])
+    assert np.allclose(found.movement["net"], study.movement["net"], rtol=1e-9)
+    pd.testing.assert_frame_equal(found.table, table)
+    pd.testing.assert_frame_equal(found.trials, trials)
+
+
+def test_models_that_were_shown_other_stimuli_are_not_put_together(tmp_path):
+    stems = []
+    for name, ids in (("one", list("ab")), ("two", list("ac"))):
+        table, trials = pd.DataFrame({"stimulus_id": ids, "label": [0, 1]}), pd.DataFrame({"subject": ["7"]})
+        study = DecodedStudy({name: np.zeros((1, 2, 2))}, {name: np.zeros((0, 2))}, table, trials, {})
+        stems.append(write_decoded(tmp_path / name, study))
+    with pytest.raises(ValueError, match="expected two to hold the stimuli and settings of one"):
+        read_decoded(stems)
+
+
+def test_one_model_is_decoded_at_a_time():
+    with pytest.raises(ValueError, match="expected one model, got 2"):
+        decode_stage.decoded(["a", "b"], None, 5, 0)
+
+
+def write_decoded(stem, study):
+    (name,) = study.decisions
+    tables = {"answers": answers_table(study, name), "trials": study.trials}
+    for part, one in tables.items():
+        stem.with_name(f"{stem.name}.{part}.csv").write_bytes(as_csv(one.assign(simulated=False)))
+    note = {"models": [name], "simulated": False, "n_steps": 2, "seed": 0, "quick": False}
+    stem.with_name(f"{stem.name}.json").write_text(json.dumps(note))
+    return stem
 
 
 def test_the_latex_table_has_a_row_for_each_of_the_comparison(stem, tmp_path):

@@ -114,7 +114,8 @@ def test_the_command_writes_what_the_figure_draws(tmp_path, capsys):
     suite().to_csv(tmp_path / "suite.csv", index=False)
     for name, part in parts().items():
         part.to_csv(tmp_path / f"c.{name}.csv", index=False)
-    stems = ["--suite", str(tmp_path / "suite.csv"), "--comparison", str(tmp_path / "c")]
+    stem = str(tmp_path / "c")
+    stems = ["--suite", str(tmp_path / "suite.csv"), "--comparison", stem, "--masking", stem]
     times.main([*stems, "--out", str(tmp_path / "t")])
     shown = capsys.readouterr().out
     assert "no data here" in shown
