@@ -63,7 +63,8 @@ def draw(table: pd.DataFrame) -> Figure:
         panels[0].set_ylabel(f"{data}\n{LABELS[quantity]}")
         letter(panels[0], "abcdefghijklmnopqrstuvwxyz"[place % 26], 12)
         if quantity == ACCURACY:
-            panels[0].text(0.04, 0.04, _numbers(here), transform=panels[0].transAxes, fontsize=6.5)
+            corner = {"x": 0.97, "y": 0.97, "ha": "right", "va": "top"}  # accuracy falls from left to right
+            panels[0].text(s=_numbers(here), transform=panels[0].transAxes, fontsize=6.5, **corner)
     _legend(figure, looks)
     return figure
 
@@ -126,7 +127,7 @@ def _legend(figure: Figure, looks: Mapping[str, Mapping[str, Look]]) -> None:
     handles = model_handles(together)
     for label, style in (("first step", {"alpha": FIRST, "fillstyle": "none"}), ("last step", {})):
         handles.append(Line2D([], [], color=INK, marker="o", markersize=3.4, label=label, **style))
-    figure.legend(handles=handles, loc="outside lower left", ncols=6, handlelength=2.2)
+    figure.legend(handles=handles, loc="outside lower left", ncols=4, handlelength=2.2)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
