@@ -29,7 +29,6 @@ CONTROL    := cnn-cifar-gray
 SHOWN      := cnnf-mnist
 EVALUATED  := cnnf-mnist cnn-mnist $(MODEL) $(CONTROL)
 BENCHMARKS := cowley2023.V4-ridge kriegeskorte2008.humanIT-rsa
-STUDY      := tang2018
 RECOGNITION := $(addprefix maniquet2025.,accuracy confusion masking)
 # What the table of all benchmarks and the comparisons of times are made of, in their order; the last is CONTROL, which
 # the others are tested against.
@@ -60,14 +59,16 @@ DATA     := $(BUILD)/.data
 # Each of these holds the path of a stage's results: where a study is missing, those of simulated recordings, which
 # bear no study's name.
 SCORES     := $(foreach m,$(MODEL) $(CONTROL),$(foreach b,$(BENCHMARKS),$(BUILD)/scores/.$(m).$(b)))
-TIMES      := $(BUILD)/times/.$(MODEL).$(STUDY)
+TIMES      := $(BUILD)/times/.$(MODEL).tang2018
 SUITES     := $(foreach m,$(SUITE),$(BUILD)/suite/.$(m))
 RANKED     := $(foreach m,$(MODEL) $(CONTROL),$(foreach b,$(RECOGNITION),$(BUILD)/scores/.$(m).$(b)))
 NETWORKS   := $(BUILD)/networks/.maniquet2025
 CONDITIONS := $(BUILD)/condition_times/.maniquet2025
 TRADE_OFF  := $(BUILD)/speed_accuracy/.kumbhar2021
 LATENCY    := $(BUILD)/it_latency/.zhang2011
-DECODED    := $(foreach m,$(SUITE),$(BUILD)/decoded/$(m)/.tang2018)
+decoded     = $(foreach m,$(1),$(BUILD)/decoded/$(m)/.tang2018)
+DECODED    := $(call decoded,$(SUITE))
+PAIR       := $(call decoded,$(MODEL) $(CONTROL))
 COMPARED   := $(BUILD)/comparison/.tang2018
 MASKED     := $(BUILD)/masking/.tang2018
 EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
@@ -75,8 +76,8 @@ EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
 CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
 FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times,$(BUILD)/figures/$(f).png)
 # What `make paper` adds: the suite, and what is drawn from single studies.
-PAPER      := $(foreach f,times_by_study composite published_networks speed_accuracy it_latency clock_ranges \
-              condition_times time_readouts cleaning occlusion_levels masking trajectories,$(BUILD)/figures/$(f).png)
+PAPER      := $(foreach f,trajectories time_readouts cleaning occlusion_levels masking it_latency speed_accuracy \
+              clock_ranges condition_times times_by_study composite published_networks,$(BUILD)/figures/$(f).png)
 
 .PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness corruptions \
         quick-corruptions sharpening quick-sharpening few-labels glimpses test lint bench train clean FORCE
@@ -233,14 +234,14 @@ $(TRADE_OFF): $(TIMING) $(DATA) $(READY)
 $(LATENCY): $(TIMING) $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.time_mapping $(SUITE) --out $(@D)/zhang2011 --simulate-missing $(QUICK))
 
-$(DECODED): $(BUILD)/decoded/%/.tang2018: $(TIMING) $(DATA) $(READY)
+$(sort $(DECODED) $(PAIR)): $(BUILD)/decoded/%/.tang2018: $(TIMING) $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.decode_stage $* --out $(@D)/tang2018 --simulate-missing $(QUICK))
 
 $(COMPARED) $(MASKED): $(BUILD)/%/.tang2018: $(DECODED) $(TIMING) $(READY)
 	$(call keep,$(PY) -m analysis.$*_stage --in $$(cat $(DECODED)) --out $(@D)/tang2018)
 
-$(TIMES): $(TIMING) $(DATA) $(READY)
-	$(call keep,$(RUN) recognition-times $(MODEL) $(STUDY) --control $(CONTROL) --out $(@D)/$(MODEL).$(STUDY) --simulate-missing $(QUICK))
+$(TIMES): $(PAIR) $(TIMING) $(READY)
+	$(call keep,$(PY) -m analysis.recognition_time --in $$(cat $(PAIR)) --out $(@D)/$(MODEL).tang2018)
 
 # --- figures: each draws the tables it is given, and saves them beside itself -------------------------------------
 

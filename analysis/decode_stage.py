@@ -15,14 +15,13 @@ import pandas as pd
 
 from analysis.decoded_files import answers_table
 from analysis.decoded_study import DecodedStudy, decode_models, load_tang2018
-from analysis.human_times import simulate_trials
-from analysis.masking import truncated_accuracy
-from analysis.recognition_time import STUDY_FILES
+from analysis.simulated_study import simulated_data
 from analysis.timing_stage import run_timing_stage
 from analysis.trajectories import layer_table, steps_table, temporal_generalisation
 from benchmarks.readout import object_folds
-from neurocnnf.clock import StepClock
 
+STUDY_FILES = ("tang2018_occlusion/data_occlusion_klab325v2.mat", "tang2018_occlusion/display_all_images.jpg")
+"""What is read, besides the original pictures (KLAB325.mat) where they are at hand."""
 SHOWN_FOR_TRAJECTORIES, QUICK_STIMULI = 120, 400
 
 
@@ -88,26 +87,6 @@ def trajectory_tables(
     across = pd.DataFrame({"layer": layer, "trained": trained, "tested": tested, "accuracy": accuracy.ravel()})
     tables = {"trajectories": layer_table(layers, seed), "generalisation": across.assign(n_used=len(labels))}
     return {name: one.assign(model=model.name) for name, one in {**tables, "steps": steps_table(layers)}.items()}
-
-
-def simulated_data(seed: int = 0, **_):
-    """Trials of simulated observers, with a mask in half of them, of occluded handwritten digits.
-
-    Unmasked, their times are unrelated to any model's; masked, they know more after longer durations.
-    """
-    from analysis.recognition_time import occluded_digits
-
-    objects, occluded = occluded_digits(seed)
-    ids = np.unique(occluded.table["object_id"])
-    shown = occluded.table.groupby("object_id")["stimulus_id"].apply(list).to_dict()
-    rng = np.random.default_rng([seed, 31])
-    trials = simulate_trials(rng.standard_normal(len(ids)), ids, shown, seed=seed)
-    trials["masked"] = rng.random(len(trials)) < 0.5
-    trials["soa_s"] = rng.choice([0.025, 0.05, 0.075, 0.1, 0.15], len(trials))
-    known = truncated_accuracy(np.linspace(0.5, 0.9, 6), trials["soa_s"] * 1000, StepClock(10, 20), 0.1)
-    trials["correct"] = np.where(trials["masked"], rng.random(len(trials)) < known, trials["correct"])
-    extra = occluded.table.set_index("stimulus_id")[["category", "occluded_percent"]]
-    return trials.join(extra, on="stimulus_id"), objects, occluded
 
 
 def real_data(store, quick: bool = False, **_):

@@ -66,7 +66,7 @@ def load_tang2018(store, n_stimuli: int | None = None):
     trials = tang2018.load_trials(store, experiment="v2")
     objects = tang2018.load_objects(store)
     occluded = tang2018.occluded_stimuli(trials, objects)
-    # As in `recognition_time`: through the same enlargement as the occluded ones.
+    # Through the same enlargement as the occluded ones: else the readout would be trained on sharper pictures.
     pictures = [resize(picture[..., 0], occluded.images.shape[1]) for picture in objects.images[:]]
     objects = replace(objects, images=np.stack(pictures)[..., None])
     if n_stimuli is not None and n_stimuli < len(occluded):

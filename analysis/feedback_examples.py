@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.tables import write_tables
 from neurocnnf import stages
 from neurocnnf.datastore import DataMissing
 
@@ -80,11 +81,10 @@ class FeedbackExamples:
     def to_files(self, stem: Path) -> list[Path]:
         """Write ``<stem>.npz`` (everything), ``<stem>.csv`` (`table`) and ``<stem>.json`` (provenance)."""
         stem = Path(stem)
-        text = self.table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
         note = json.dumps(self.provenance, indent=1, sort_keys=True) + "\n"
         return [
             self.to_npz(stem.with_name(stem.name + ".npz")),
-            stages.write_atomically(stem.with_name(stem.name + ".csv"), text.encode()),
+            *write_tables(stem, {".csv": self.table}),
             stages.write_atomically(stages.provenance_path(stem), note.encode()),
         ]
 

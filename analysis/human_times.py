@@ -8,9 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
 
-from analysis.inference import percentile_interval, rank_correlation, rank_rows
+from analysis.inference import percentile_interval, rank_correlation
 from benchmarks.ceilings import spearman_brown
 
 Trials = Literal["unmasked", "masked", "all"]
@@ -224,19 +223,6 @@ def agreement(sums: NDArray, counts: NDArray, objects: NDArray, n_halves: int = 
     ceiling = float(np.sqrt(reliability)) if reliability >= 0 else float("nan")
     of_halves, of_whole = percentile_interval(drawn), percentile_interval(spearman_brown(drawn))
     return HumanAgreement(split_half, *of_halves, reliability, *of_whole, ceiling, len(halves))
-
-
-def law_times(model_time: ArrayLike, correlation: float, seed: int = 0) -> NDArray[np.float64]:
-    """Simulate true times, (object,), that correlate with the model's as stated.
-
-    They are ``correlation`` x the standardised normal score of `model_time` + sqrt(1 - correlation^2) x
-    standard normal. Where `model_time` is constant there is nothing to follow and they are noise alone.
-    """
-    ranks = rank_rows(model_time)
-    score = norm.ppf((ranks - 0.5) / len(ranks))
-    score = (score - score.mean()) / score.std() if np.ptp(ranks) else np.zeros(len(ranks))
-    own = np.random.default_rng([seed, 1]).standard_normal(len(ranks))
-    return correlation * score + np.sqrt(1 - correlation**2) * own
 
 
 def simulate_trials(

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.neural_summary import read_scores, read_summary
+from analysis.tables import write_tables
 from benchmarks.profiles import correlate, off_diagonal
 from benchmarks.recognition_measures import kept_participants
-from neurocnnf.stages import write_atomically
 
 METRIC = "pearson"
 MEASURES = ("accuracy", "masked", "unmasked", "confusions", "confusions, all participants")
@@ -170,8 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     table = summarise(options.scores)
     out = options.out.with_name("simulated") if table["simulated"].any() else options.out
-    text = table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
-    write_atomically(out.with_name(f"{out.name}.csv"), text.encode())
+    write_tables(out, {".csv": table})
     print(out)
 
 

@@ -19,6 +19,7 @@ from analysis.inference import percentile_interval, rank_correlation, resamples,
 from analysis.masking import MaskingCurve, fit_clock, truncated_accuracy
 from analysis.mixed import fit_mixed, likelihood_ratio
 from analysis.model_time import evidence_step, softmax
+from analysis.tables import as_csv
 from benchmarks.bootstrap import recentred
 from neurocnnf.clock import StepClock
 from neurocnnf.stages import write_atomically
@@ -197,7 +198,7 @@ def main(argv=None) -> None:
     parser.add_argument("--simulations", type=int, default=200)
     options = parser.parse_args(argv)
     table = measure(options.simulations)
-    write_atomically(options.out, table.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode())
+    write_atomically(options.out, as_csv(table))
     print(table.to_string(index=False))
     print(options.out)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.suite_summary import as_latex
+from analysis.tables import write_tables
 from neurocnnf.stages import write_atomically
 
 COLUMNS = {
@@ -88,9 +89,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="STEM")
     options = parser.parse_args(argv)
     table = paper_table(pd.concat([pd.read_csv(path) for path in options.inputs], ignore_index=True))
-    csv = table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
-    for ending, text in ((".csv", csv), (".tex", as_latex(as_cells(table)))):
-        write_atomically(options.out.with_name(options.out.name + ending), text.encode())
+    write_tables(options.out, {".csv": table})
+    write_atomically(options.out.with_name(options.out.name + ".tex"), as_latex(as_cells(table)).encode())
 
 
 if __name__ == "__main__":

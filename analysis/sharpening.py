@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, median_filter
 
+from analysis.tables import as_csv
 from benchmarks.bootstrap import interval
 from neurocnnf.degradations import DEGRADATION_LEVELS
 from neurocnnf.progress import Progress
@@ -282,10 +283,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         with progress_bar() as progress:
             effort = QUICK if options.quick else FULL
             table = measure(model, control, *sets, n_steps, options.seed, effort, progress)
-        text = table.assign(model=model.name, control=control.name).to_csv(
-            index=False, lineterminator="\n", float_format="%.6g"
-        )
-        return [write_atomically(options.out, text.encode())]
+        return [write_atomically(options.out, as_csv(table.assign(model=model.name, control=control.name)))]
 
     sha256 = training_set_provenance(model.card["data"])["sha256"]
     run_stage(options.out, stage_inputs("sharpening", sha256, settings, [model, control]), write)

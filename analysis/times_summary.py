@@ -12,7 +12,7 @@ import pandas as pd
 
 TABLES = ("statistics", "objects", "stimuli", "exclusions")
 ENDINGS = (*(f".{name}.csv" for name in TABLES), ".json")
-"""Of the files that `analysis.recognition_time.RecognitionTimes.to_files` writes."""
+"""Of the files that `analysis.recognition_time` writes."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.tables import as_csv
 from neurocnnf.stages import write_atomically
 
 DPI = 300
@@ -162,8 +163,7 @@ def save(figure: Figure, stem: Path, table: pd.DataFrame, caption: str) -> list[
             figure.savefig(path, format=kind, dpi=DPI, metadata=metadata)
 
         paths.append(write_atomically(beside(stem, kind), draw))
-    text = table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
-    paths.append(write_atomically(beside(stem, "csv"), text.encode()))
+    paths.append(write_atomically(beside(stem, "csv"), as_csv(table)))
     paths.append(write_atomically(beside(stem, "txt"), (" ".join(caption.split()) + "\n").encode()))
     return paths
 

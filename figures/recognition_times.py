@@ -65,7 +65,6 @@ FOREST: dict[str, list[tuple[str, str, str, str]]] = {  # heading -> label, stat
     "model time, ρ": [
         ("all stimuli", "rho_model_time", "", CNNF),
         ("unsolved left out", "", "rho_model_time_drop_unsolved", CNNF),
-        ("true times (law)", "law_true_correlation", "", INK),
     ],
     "model time, partial ρ given": [
         (label, f"partial_given_{name}_normal_scores", f"partial_given_{name}", CNNF) for label, name in GIVEN.items()
@@ -103,11 +102,10 @@ def draw(tables: TimesTables, shares: pd.DataFrame) -> Figure:
         As `analysis.times_summary.solved_by_step` gives it.
     """
     figure = new_figure(PAGE_MM, HEIGHT_MM)
-    model = tables.provenance.get("model", {}).get("name", "")
-    quick = " (quick check)" if tables.provenance.get("inputs", {}).get("quick") == "True" else ""
+    quick = " (quick check)" if tables.provenance["quick"] else ""
     title(
         figure,
-        f"Recognition times of people and model{f': {model}' if model else ''}{quick}",
+        f"Recognition times of people and model: {tables.provenance['models'][0]}{quick}",
         is_simulated(tables.statistics, tables.objects, tables.stimuli),
     )
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.35), height_ratios=(1.9, 1))

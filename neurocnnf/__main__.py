@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from neurocnnf.display import progress_bar, say, show, show_csv, show_score, show_suite
-from neurocnnf.stage_inputs import file_hashes, parse_bytes, stage_inputs, steps_taken
+from neurocnnf.stage_inputs import parse_bytes, stage_inputs, steps_taken
 from neurocnnf.stages import package_versions, provenance_path, run_stage, write_atomically
 
 SIMULATED = (
@@ -24,7 +24,9 @@ SIMULATED = (
     "the folder that holds it, or connect to a network, and run again."
 )
 QUICK_IMAGES, QUICK_ATTACKED = 100, 20
+DECODED = "tang2018"
 TIME_STAGES = {  # module, and the table that is shown
+    DECODED: ("analysis.recognition_time", "statistics"),
     "maniquet2025": ("analysis.condition_times", "statistics"),
     "kumbhar2021": ("analysis.speed_accuracy", "comparison"),
     "zhang2011": ("analysis.time_mapping", "fits"),
@@ -326,46 +328,20 @@ def recognition_times(
     quick: Quick = False,
 ):
     """Compare the steps a model needs with the time people, or neurons, need; prints the path of the results last."""
-    if study in TIME_STAGES:
-        module, table = TIME_STAGES[study]
-        flags = ["--quick"] * quick + ["--simulate-missing"] * simulate
-        place = str(_place(out, quick, "times", model, f".{study}"))
-        asked = [model, control or _control(model), "--out", place, "--n-steps", str(n_steps), "--seed", str(seed)]
-        found = import_module(module).stage([*asked, *flags])
-        show_csv(f"{model} and its control on {study}", found.with_name(f"{found.name}.{table}.csv"))
-        return typer.echo(found)
-    if study != "tang2018":
-        known = ", ".join(("tang2018", *TIME_STAGES))
-        raise ValueError(f"Study: expected one of {known}, got {study!r}. Choose one of them.")
-    from analysis import recognition_time as times
-    from neurocnnf import load_model
-    from neurocnnf.datastore import DataStore
-
-    settings = {"n_resamples": 200, "n_permutations": 100} if quick else {}
-    store = DataStore()
-
-    def run(name: str, control_name: str, data: str, stem: Path) -> None:
-        nets = load_model(name), load_model(control_name)
-        n = steps_taken(nets[0], n_steps, quick)
-        function: Any = times.recognition_times_simulated
-        sha256: dict[str, str] = {}
-        if data != "simulated":
-            function, sha256 = partial(times.recognition_times, store=store), file_hashes(store, times.STUDY_FILES)
-
-        def write() -> list[Path]:
-            with progress_bar() as progress:
-                found = function(*nets, n_steps=n, seed=seed, progress=progress, **settings)
-            return found.to_files(stem)
-
-        asked = {"n_steps": n, "seed": seed, "quick": quick}
-        run_stage(stem, stage_inputs(f"recognition-times {data}", sha256, asked, nets), write)
-        show_csv(f"{name} and {control_name} on {data}", stem.with_name(stem.name + ".statistics.csv"))
-        typer.echo(stem)
-
-    stem = _place(out, quick, "times", model, f".{study}")
-    control = control or _control(model)
-    instead = _digits(model), _digits(control), "simulated", stem.with_name(f"{_digits(model)}.simulated")
-    _or_instead(run, (model, control, study, stem), instead, simulate)
+    if study not in TIME_STAGES:
+        raise ValueError(f"Study: expected one of {', '.join(TIME_STAGES)}, got {study!r}. Choose one of them.")
+    module, table = TIME_STAGES[study]
+    models = [model, control or _control(model)]
+    asked = ["--n-steps", str(n_steps), "--seed", str(seed), *["--quick"] * quick, *["--simulate-missing"] * simulate]
+    if study == DECODED:  # what was decoded from a model serves all comparisons with this study
+        decode = import_module("analysis.decode_stage").stage
+        places = [_place(None, quick, "decoded", one, f"/{study}") for one in models]
+        stems = [decode([one, "--out", str(stem), *asked]) for one, stem in zip(models, places, strict=True)]
+        models, asked = ["--in", *map(str, stems)], []
+    place = _place(out, quick, "times", model, f".{study}")
+    found = import_module(module).stage([*models, "--out", str(place), *asked])
+    show_csv(f"{model} and its control on {study}", found.with_name(f"{found.name}.{table}.csv"))
+    typer.echo(found)
 
 
 def _control(model: str) -> str:

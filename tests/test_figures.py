@@ -103,7 +103,7 @@ def write_times(folder, simulated=False):
     }
     for name, table in tables.items():
         table.assign(simulated=simulated).to_csv(folder / f"x.study.{name}.csv", index=False)
-    (folder / "x.study.json").write_text(json.dumps({"n_steps": 2, "study": "s", "model": {"name": "m", "layer": "l"}}))
+    (folder / "x.study.json").write_text(json.dumps({"n_steps": 2, "quick": False, "models": ["m", "control"]}))
     return folder / "x.study"
 
 

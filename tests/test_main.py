@@ -131,16 +131,6 @@ class Parts:
         progress("attacking", 1, 2)
         return table_of(simulated=False)
 
-    def recognition_times(self, model, control, store, n_steps, seed, progress, **settings):
-        self.calls.append(("times", model.name, control.name, False, n_steps, settings))
-        self.need("tang2018")
-        return Result(".statistics.csv", simulated=False)
-
-    def recognition_times_simulated(self, model, control, n_steps, seed, progress, **settings):
-        self.calls.append(("times", model.name, control.name, True, n_steps, settings))
-        progress("decoding", 1, 2)
-        return Result(".statistics.csv", simulated=True)
-
     def train(self, *arguments, progress, **options):
         self.calls.append(("train", *map(str, arguments), options))
         progress("training", 1, 2)
@@ -154,18 +144,6 @@ class Parts:
     def inventory(self, store):
         names = ["tang2018_occlusion/a", "mnist/b"]
         return pd.DataFrame({"file": names, "study": "", "state": "missing", "citation": ""})
-
-
-class Result:
-    """A score, or recognition times."""
-
-    def __init__(self, ending, simulated):
-        self.ending, self.table = ending, table_of(simulated)
-
-    def to_files(self, stem):
-        path = stem.with_name(stem.name + self.ending)
-        self.table.to_csv(path, index=False)
-        return [path]
 
 
 class Scored:
@@ -206,7 +184,6 @@ def parts(monkeypatch, tmp_path):
         "neurocnnf.robustness": {"robustness_on": parts.robustness_on, "by_step": lambda t: t, "QUICK": "little"},
         "neurocnnf.train": {"train": parts.train},
         "benchmarks": {"load_benchmark": parts.load_benchmark, "list_benchmarks": parts.list_benchmarks},
-        "analysis": {"recognition_time": parts},
     }
     for name, members in modules.items():
         module = ModuleType(name)
@@ -336,10 +313,28 @@ def test_an_evaluation_without_its_test_images_is_an_error(parts):
     assert "mnist: not here" in error_line(run("evaluate", "cnnf-mnist"))
 
 
-def test_recognition_times_choose_the_control_of_the_same_data(parts):
-    result = run("recognition-times", "cnnf-cifar-gray", "tang2018")
+def test_recognition_times_of_occluded_objects_are_decoded_once_from_each_model(monkeypatch, tmp_path):
+    asked = []
+
+    def decode(argv):
+        asked.append(argv)
+        return tmp_path / argv[0]
+
+    def compare(argv):
+        asked.append(argv)
+        pd.DataFrame({"statistic": ["a"], "estimate": [0.5]}).to_csv(tmp_path / "x.statistics.csv", index=False)
+        return tmp_path / "x"
+
+    monkeypatch.setattr("analysis.decode_stage.stage", decode)
+    monkeypatch.setattr("analysis.recognition_time.stage", compare)
+    result = run("recognition-times", "cnnf-cifar-gray", "tang2018", "--simulate-missing")
     assert result.exit_code == 0, result.output
-    assert parts.calls == [("times", "cnnf-cifar-gray", "cnn-cifar-gray", False, 5, {})]
+    assert result.stdout.splitlines()[-1] == str(tmp_path / "x")
+    settings = ["--n-steps", "5", "--seed", "0", "--simulate-missing"]
+    names = ["cnnf-cifar-gray", "cnn-cifar-gray"]
+    assert asked[:2] == [[name, "--out", f"build/decoded/{name}/tang2018", *settings] for name in names]
+    out = "build/times/cnnf-cifar-gray.tang2018"
+    assert asked[2] == ["--in", *(str(tmp_path / name) for name in names), "--out", out]
 
 
 def test_recognition_times_of_other_studies_run_the_stage_that_makes_their_figure(monkeypatch, tmp_path):
@@ -356,16 +351,6 @@ def test_recognition_times_of_other_studies_run_the_stage_that_makes_their_figur
     assert result.stdout.splitlines()[-1] == str(tmp_path / "found")
     out = "build/quick/times/cnnf-mnist.maniquet2025"
     assert asked == [["cnnf-mnist", "cnn-mnist", "--out", out, "--n-steps", "5", "--seed", "3", "--quick"]]
-
-
-def test_recognition_times_are_simulated_with_digits_where_the_study_is_missing(parts):
-    parts.missing.add("tang2018")
-    assert "tang2018: not here" in error_line(run("recognition-times", "cnnf-mnist", "tang2018"))
-    command = ["recognition-times", "cnnf-mnist", "tang2018", "--control", "cnn-mnist", "--simulate-missing"]
-    result = run(*command, "--quick")
-    assert result.exit_code == 0, result.output
-    settings = {"n_resamples": 200, "n_permutations": 100}
-    assert parts.calls[-1] == ("times", "cnnf-digits", "cnn-digits", True, 2, settings)
 
 
 def test_an_unknown_study_is_one_clear_line(parts):
