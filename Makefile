@@ -75,11 +75,12 @@ EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
 # Measured once, when a checkpoint is shipped: three seeds, of which only the first one's weights are kept.
 CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
 FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times,$(BUILD)/figures/$(f).png)
-# What `make paper` adds: the suite, and what is drawn from single studies.
-PAPER      := $(foreach f,trajectories time_readouts cleaning occlusion_levels masking it_latency speed_accuracy \
-              clock_ranges condition_times times_by_study composite published_networks,$(BUILD)/figures/$(f).png)
+# What `make times` draws, what waits longest first; and what `make paper` adds, the suite and its kind.
+TIMED      := $(foreach f,trajectories time_readouts cleaning occlusion_levels masking it_latency speed_accuracy \
+              clock_ranges condition_times,$(BUILD)/figures/$(f).png)
+PAPER      := $(TIMED) $(foreach f,times_by_study composite published_networks,$(BUILD)/figures/$(f).png)
 
-.PHONY: help figures quick-figures paper quick-paper suite quick-suite robustness quick-robustness corruptions \
+.PHONY: help figures quick-figures paper quick-paper times quick-times suite quick-suite robustness quick-robustness corruptions \
         quick-corruptions sharpening quick-sharpening few-labels glimpses test lint bench train clean FORCE
 
 help:  ## List the targets
@@ -93,6 +94,12 @@ figures: $(FIGURES)  ## Draw every figure into build/figures (NEUROCNNF_DATA=fol
 
 quick-figures:  ## Draw every figure from a small subsample into build/quick/figures (a check, not a result)
 	@$(MAKE) --no-print-directory figures BUILD=build/quick QUICK=--quick
+
+times: $(TIMED) $(BUILD)/figures/recognition_times.png  ## Draw what compares SUITE's times with people's and neurons'
+	@echo "figures are in $(BUILD)/figures"
+
+quick-times:  ## The same from a small subsample into build/quick (a check, not a result)
+	@$(MAKE) --no-print-directory times BUILD=build/quick QUICK=--quick
 
 paper: figures $(PAPER)  ## Draw the figures and tables of every benchmark too
 	@echo "tables are in $(BUILD)/suite and beside the figures, in $(BUILD)/figures"
