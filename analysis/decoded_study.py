@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.solution_step import decode_all
+from benchmarks.inputs import default_each_layer, each_activation
 from benchmarks.readout import object_folds
 from neurocnnf.progress import Progress
 from neurocnnf.stimuli import Stimuli
@@ -113,16 +114,14 @@ def decode_models(
 
 
 def _watched(model, objects, n_steps: int, moved: list):
-    """Give the function from (stimuli, layer) to activations; how far occluded stimuli moved is kept on the side."""
-    from neurocnnf.record import each_layer
-
+    """Give the function that `decode` wants; how far occluded stimuli moved is kept on the side."""
     run = n_steps if model.recurrent else 0
 
-    def activations(stimuli, layer):
-        values = each_layer(model, stimuli, [layer], run)[layer]
-        if stimuli is not objects:
-            moved.append(relative_movement(values))
-        return values
+    def activations(stimuli, layers):
+        for layer, values in each_activation(model, stimuli, layers, run, default_each_layer()):
+            if stimuli is not objects:
+                moved.append(relative_movement(values))
+            yield layer, values
 
     return activations
 

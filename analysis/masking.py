@@ -231,7 +231,7 @@ def best_scales(right: NDArray, n: NDArray, excess: NDArray, chance: float) -> t
     """
     high = (1 - 1e-6 - chance) / np.maximum(excess.max(axis=-1), _TINY)
     low = np.zeros_like(high)
-    for _ in range(40):  # the likelihood is concave in the scale: halve where its slope changes sign
+    for _ in range(20):  # concave in the scale: halve where the slope changes sign, to 1e-6 of the range
         scale = (low + high) / 2
         p = np.clip(chance + scale[..., None] * excess, _TINY, 1 - _TINY)
         rising = (excess * (right / p - (n - right) / (1 - p))).sum(axis=-1) > 0

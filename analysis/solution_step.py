@@ -117,13 +117,14 @@ def decode(
 ) -> tuple[NDArray[np.float32], str, dict[str, list[float]]]:
     """Train on whole objects, choose the layer, and decode the stimuli at every step, streamed.
 
-    One layer of the whole objects, or one chunk of the stimuli, is in memory at a time; of the stimuli only
-    the decision values are kept.
+    Of the whole objects as many layers as `activations` holds, or one chunk of the stimuli, are in memory at a time; of
+    the stimuli only the decision values are kept.
 
     Parameters
     ----------
     activations
-        Function of (stimuli, layer) to activations (step, presentation, unit). The only way to the model.
+        Function of (stimuli, layers) that yields (layer, activations (step, presentation, unit)). The only way to the
+        model.
     objects, stimuli
         Whole objects, and what is decoded; `stimuli` must have ``subset(slice)`` and a length.
     labels, folds
@@ -149,8 +150,8 @@ def decode(
     report = progress or (lambda what, done, total: None)
     folds, stimulus_object = np.asarray(folds), np.asarray(stimulus_object)
     accuracy, best = {}, {}
-    for number, layer in enumerate(layers):
-        readout = fit_readout(activations(objects, layer), labels, folds)
+    for number, (layer, values) in enumerate(activations(objects, layers)):
+        readout = fit_readout(values, labels, folds)
         accuracy[layer] = readout.accuracy.tolist()
         best = {**best, layer: readout}
         chosen = choose_layer(best)
@@ -160,7 +161,7 @@ def decode(
     decisions = []
     for start in range(0, len(stimuli), chunk):
         part = slice(start, min(start + chunk, len(stimuli)))
-        values = activations(stimuli.subset(part), chosen)
+        ((_, values),) = activations(stimuli.subset(part), [chosen])
         decisions.append(best[chosen].decide(values, folds[stimulus_object[part]]))
         report(f"stimuli decoded from {chosen}", part.stop, len(stimuli))
     return np.concatenate(decisions, axis=1), chosen, accuracy
