@@ -41,7 +41,7 @@ def stems(tmp_path_factory):
 
     patch.setattr(decode_stage, "real_data", missing)
     patch.setattr(decode_stage, "simulated_data", few)
-    patch.setattr(comparison_stage, "CLEANING", {"as elsewhere": ((0.2, 2.5), {}), "seconds": ((0.2, 2.5), RAW)})
+    patch.setattr(comparison_stage, "CLEANING", {"seconds": ((0.2, 2.5), RAW)})
     decoded = []
     for model in ("cnnf-cifar-gray", "ungated-cifar-gray", "cnn-cifar-gray"):
         words = [model, "--out", str(folder / "decoded" / model / "tang2018"), "--n-steps", "2", "--quick"]
