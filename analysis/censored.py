@@ -194,8 +194,8 @@ def concordance(times: ArrayLike, observed: ArrayLike, outcome: ArrayLike) -> Co
     return Concordance(somers_d, (somers_d + 1) / 2, round(comparable), n * (n - 1) // 2)
 
 
-def concordance_rows(columns, cells, resampled, n_permutations: int, seed: int) -> list[tuple]:
-    """Concordance over trials, with interval and p value, and what leaving unsolved trials out would give.
+def concordance_interval(columns, cells, resampled) -> tuple[float, float, float]:
+    """Somers' D over trials, with its 95 % interval: subjects and objects drawn anew.
 
     Parameters
     ----------
@@ -205,6 +205,22 @@ def concordance_rows(columns, cells, resampled, n_permutations: int, seed: int) 
         Index of the subject and of the object, each (trial,).
     resampled
         How often each subject (resample, subject) and each object (resample, object) is taken.
+    """
+    counter = ConcordanceCounter(*columns)
+    (subject, item), (subjects, objects), drawn = cells, resampled, [np.empty(0)]
+    for a in range(0, len(subjects), 128):  # trial weights of all resamples at once would be large
+        b = a + 128
+        drawn.append(counter.somers_d(subjects[a:b][:, subject] * objects[a:b][:, item]))
+    return float(counter.somers_d()[0]), *percentile_interval(np.concatenate(drawn))
+
+
+def concordance_rows(columns, cells, resampled, n_permutations: int, seed: int) -> list[tuple]:
+    """Concordance over trials, with interval and p value, and what leaving unsolved trials out would give.
+
+    Parameters
+    ----------
+    columns, cells, resampled
+        As in `concordance_interval`.
     n_permutations, seed
         Of the permutations of objects (`inference.permuted_blocks`), for the p value of ``somers_d``.
 
@@ -215,19 +231,13 @@ def concordance_rows(columns, cells, resampled, n_permutations: int, seed: int) 
         ``somers_d_drop_unsolved`` (no p value: it is reported as a warning, not as a test).
     """
     times, observed, outcome = (np.asarray(column) for column in columns)
-    (subject, item), (subjects, objects), rows = cells, resampled, {}
+    (subject, item), rows = cells, {}
     for name, use in (("somers_d", np.ones(len(times), bool)), ("somers_d_drop_unsolved", observed)):
-        t, seen, y = times[use], observed[use], outcome[use]
-        counter = ConcordanceCounter(t, seen, y)
-        drawn = [np.empty(0)]
-        for a in range(0, len(subjects), 128):  # trial weights of all resamples at once would be large
-            b = a + 128
-            drawn.append(counter.somers_d(subjects[a:b][:, subject[use]] * objects[a:b][:, item[use]]))
+        used = times[use], observed[use], outcome[use]
+        interval = concordance_interval(used, (subject[use], item[use]), resampled)
         shuffles = permuted_blocks(item[use], n_permutations if name == "somers_d" else 0, seed)
-        permuted = permuted_somers_d(t, seen, y, shuffles)
-        estimate = float(counter.somers_d()[0])
-        interval = percentile_interval(np.concatenate(drawn))
-        rows[name] = (estimate, *interval, permutation_p(estimate, permuted), int(use.sum()))
+        p = permutation_p(interval[0], permuted_somers_d(*used, shuffles))
+        rows[name] = (*interval, p, int(use.sum()))
     estimate, low, high, *rest = rows["somers_d"]
     rows["c_index"] = ((estimate + 1) / 2, (low + 1) / 2, (high + 1) / 2, *rest)
     return [(name, *row) for name, row in rows.items()]

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.bounds import READOUTS, TrialTimes, all_times
-from analysis.censored import concordance_rows, restricted_means
+from analysis.censored import concordance_interval, restricted_means
 from analysis.decoded_study import DecodedStudy
 from analysis.human_times import agreement, clean_trials, object_times, subject_object_sums
 from analysis.inference import (
@@ -257,6 +257,5 @@ class ObjectTimes:
     def order(self, times: TrialTimes) -> dict:
         """Give Somers' D of model and human time over trials."""
         few = tuple(draw[:N_CONCORDANCE] for draw in self.draws)
-        columns = (times.step, times.reached, self.z)
-        _, *order = concordance_rows(columns, (self.subject, self.item), few, 0, self.seed)[0][:4]
+        order = concordance_interval((times.step, times.reached, self.z), (self.subject, self.item), few)
         return dict(zip(("somers_d", "somers_d_low", "somers_d_high"), order, strict=True))

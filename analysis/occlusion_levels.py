@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.censored import concordance_rows
+from analysis.censored import concordance_interval
 from analysis.decoded_study import DecodedStudy
 from analysis.inference import percentile_interval, resamples
 from analysis.model_comparison import N_CONCORDANCE, Scored
@@ -82,7 +82,7 @@ def occlusion_tables(
             levels += list(_rows(one, level, hidden, weights))
             # Only their order counts, and times of 0 or more are asked for.
             columns = (one.values - one.values.min(), one.reached, hidden)
-            _, *found = concordance_rows(columns, (subject, item), few, 0, seed)[0][:4]
+            found = concordance_interval(columns, (subject, item), few)
             trends.append((one.who, one.name, *found, len(trials)))
     table = pd.DataFrame(levels)
     table.insert(3, "low_percent", edges[table["level"] - 1])

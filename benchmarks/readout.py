@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 PENALTIES = tuple(10.0**k for k in range(-4, 3))
@@ -215,7 +216,9 @@ def _centred_kernel(activations, labels, folds, chunk: int = 4096):
 
 def _bordered_inverse(kernel, penalty: float):
     """Give G, the block of the bordered ridge system's inverse that turns targets into dual coefficients."""
-    inverse = np.linalg.inv(kernel + penalty * np.eye(len(kernel)))
+    # Positive definite: half the work of a general inverse; torch's is twice as fast at it as numpy's.
+    factor = torch.linalg.cholesky(torch.from_numpy(kernel + penalty * np.eye(len(kernel))))
+    inverse = torch.cholesky_inverse(factor).numpy()
     column = inverse.sum(axis=1)
     return inverse - np.outer(column, column) / column.sum()
 
