@@ -53,6 +53,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     _by_step(axes[1, 0], tables["fits"], "decodability", looks)
     axes[1, 0].axhline(CHANCE, color=FAINT, linestyle=":", linewidth=0.8)
     axes[1, 0].set(title="model", ylabel="objects decoded rightly", ylim=(0, 1))
+    _clocks(axes[1, 0], tables["fits"], looks)
     _by_step(axes[1, 1], tables["fits"], "raw", looks)
     axes[1, 1].set(title="share of IT's time course explained", ylabel="R²")
     for one, name in zip(axes.flat, "abcd", strict=True):
@@ -77,20 +78,29 @@ def _course(axes: Axes, tables: Mapping[str, pd.DataFrame], target: str, looks: 
     axes.plot(it["time_ms"], it["accuracy"], color=BRAIN)
     for time in (late["onset"], late["half_rise"]):
         axes.plot([time, time], [CHANCE, 1], color=BRAIN, linestyle="--", linewidth=0.7)
-    words = []
-    fits = tables["fits"]
-    for model, rows in fits.groupby("model", sort=False):
+    for model, rows in tables["fits"].groupby("model", sort=False):
         last = rows[rows["step"] == rows["step"].max()].iloc[0]
         line = curves[(curves["source"] == model) & (curves["step"] == last["step"])]
         look = looks[str(model)]
         axes.plot(line["time_ms"], line["accuracy"], linestyle=look.line, color=look.colour)
-        words.append(f"{look.name}: {last['onset_ms']:.0f} ms + {last['ms_per_step']:.0f} ms per step")
     latency = f"half-rise {late['half_rise']:.0f} ms [{late['half_rise_low']:.0f}, {late['half_rise_high']:.0f}]"
-    text = "\n".join([f"onset {late['onset']:.0f} ms, {latency}", *words, f"{late['n_neurons']:.0f} neurons"])
-    axes.text(0.99, 0.02, text, transform=axes.transAxes, ha="right", va="bottom", color=INK, fontsize=6.5)
+    text = f"onset {late['onset']:.0f} ms, {latency}\n{late['n_neurons']:.0f} neurons"
+    axes.text(0.99, 0.99, text, transform=axes.transAxes, ha="right", va="top", color=INK, fontsize=6.5)
     axes.axhline(CHANCE, color=FAINT, linestyle=":", linewidth=0.8)
-    axes.set(title=target, xlabel="time after stimulus onset (ms)", ylim=(-0.3, 1))
+    axes.set(title=target, xlabel="time after stimulus onset (ms)", ylim=(0, 1))
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+
+
+def _clocks(axes: Axes, fits: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    """Write each model's clock at its last step, where no accuracy is drawn."""
+    words = ["clock, ms + ms per step, all positions; new position"]
+    for model, look in looks.items():
+        rows = fits[(fits["model"] == model)]
+        rows = rows[rows["step"] == rows["step"].max()]
+        clocks = (f"{row.onset_ms:.0f} + {row.ms_per_step:.0f}" for row in rows.itertuples())
+        words.append(f"{look.name}: {'; '.join(clocks)}")
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # the line of chance would go through the words
+    axes.text(0.02, 0.02, "\n".join(words), transform=axes.transAxes, va="bottom", color=INK, fontsize=5.5, bbox=box)
 
 
 def _by_step(axes: Axes, fits: pd.DataFrame, column: str, looks: Mapping[str, Look]) -> None:
