@@ -52,14 +52,14 @@ SEEDS   ?= 0 1 2
 CODE     := $(wildcard neurocnnf/*.py neurocnnf/weights/*) neurocnnf/registry.csv
 SCORING  := $(CODE) $(wildcard benchmarks/*.py benchmarks/recordings/*.py)
 TIMING   := $(SCORING) $(wildcard analysis/*.py)
-DRAWING  := $(wildcard figures/*.py)
+DRAWING  := $(wildcard figures/*.py) analysis/tables.py
 READY    := $(VENV)/.installed
 DATA     := $(BUILD)/.data
 
 # Each of these holds the path of a stage's results: where a study is missing, those of simulated recordings, which
 # bear no study's name.
 SCORES     := $(foreach m,$(MODEL) $(CONTROL),$(foreach b,$(BENCHMARKS),$(BUILD)/scores/.$(m).$(b)))
-TIMES      := $(BUILD)/times/.$(MODEL).tang2018
+TIMES      := $(BUILD)/times/tang2018/.$(MODEL)
 SUITES     := $(foreach m,$(SUITE),$(BUILD)/suite/.$(m))
 RANKED     := $(foreach m,$(MODEL) $(CONTROL),$(foreach b,$(RECOGNITION),$(BUILD)/scores/.$(m).$(b)))
 NETWORKS   := $(BUILD)/networks/.maniquet2025
@@ -180,7 +180,7 @@ define keep
 	@touch $(BUILD)/.drawn
 endef
 
-$(EXAMPLES): $(CODE) analysis/feedback_examples.py $(DATA) $(READY)
+$(EXAMPLES): $(CODE) analysis/feedback_examples.py analysis/tables.py $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.feedback_examples $(SHOWN) --out $(@D)/$(SHOWN) --simulate-missing)
 
 # One rule for each model: a benchmark's identifier has a dot of its own.
@@ -205,7 +205,7 @@ $(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
 	@$(RUN) robustness $* --n-images $(ATTACKED) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
-$(BUILD)/robustness/table.csv: analysis/robustness_summary.py $(ATTACKS)
+$(BUILD)/robustness/table.csv: analysis/robustness_summary.py analysis/tables.py $(ATTACKS)
 	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
 
 EVALUATIONS := $(foreach m,$(CORRUPTED),$(BUILD)/accuracy/$(m).csv)
@@ -216,7 +216,7 @@ $(EVALUATIONS): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
 $(BUILD)/corruptions.csv: analysis/corruptions_summary.py $(EVALUATIONS)
 	@$(PY) -m analysis.corruptions_summary --in $(EVALUATIONS:.csv=.images.csv.gz) --out $@
 
-$(BUILD)/sharpening/$(SHARPENED).csv: $(CODE) analysis/sharpening.py $(DATA) $(READY)
+$(BUILD)/sharpening/$(SHARPENED).csv: $(CODE) analysis/sharpening.py analysis/tables.py $(DATA) $(READY)
 	@$(PY) -m analysis.sharpening cnnf-$(SHARPENED) --control cnn-$(SHARPENED) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
@@ -248,7 +248,7 @@ $(COMPARED) $(MASKED): $(BUILD)/%/.tang2018: $(DECODED) $(TIMING) $(READY)
 	$(call keep,$(PY) -m analysis.$*_stage --in $$(cat $(DECODED)) --out $(@D)/tang2018)
 
 $(TIMES): $(PAIR) $(TIMING) $(READY)
-	$(call keep,$(PY) -m analysis.recognition_time --in $$(cat $(PAIR)) --out $(@D)/$(MODEL).tang2018)
+	$(call keep,$(PY) -m analysis.recognition_time --in $$(cat $(PAIR)) --out $(@D)/$(MODEL))
 
 # --- figures: each draws the tables it is given, and saves them beside itself -------------------------------------
 

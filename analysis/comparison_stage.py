@@ -32,8 +32,8 @@ CLEANED_READOUTS = ("solution", "feedforward")
 def cleaning_table(study: DecodedStudy, control: str, settings: dict, usual: pd.DataFrame) -> pd.DataFrame:
     """Repeat the comparison under each rule of `CLEANING`; two readouts, chosen beforehand.
 
-    Mixed models are of log reaction time under every rule. The first rows are those of the comparison itself, `usual`;
-    p values corrected for a number of tests are left out, since the numbers differ.
+    Mixed models are of log reaction time under every rule. The first rows are those of the comparison itself, `usual`,
+    with its number of permutations; p values corrected for a number of tests are left out, since the numbers differ.
     """
     usual = usual[usual["readout"].isin(CLEANED_READOUTS)]
     parts = [usual.assign(rule="as elsewhere", shortest_s=USUAL_RANGE_S[0], longest_s=USUAL_RANGE_S[1])]

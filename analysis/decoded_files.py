@@ -43,12 +43,15 @@ def read_decoded(stems: Sequence[Path]) -> DecodedStudy:
     Raises
     ------
     ValueError
-        If models were shown different stimuli, or decoded from others or with other seeds.
+        If models were shown different stimuli, or decoded with other settings, or one of them comes twice.
     """
-    decisions, movement, notes, first = {}, {}, [], None
+    decisions, movement, layers, notes, first = {}, {}, {}, [], None
     for stem in stems:
         notes.append(json.loads(stages.provenance_path(stem).read_text()))
         (name,) = notes[-1]["models"]
+        if name in decisions and not notes[-1]["simulated"]:  # digits stand in for several models with the same ones
+            raise ValueError(f"read_decoded: expected different models, got {name} twice. Name each once.")
+        layers[name] = str(pd.read_csv(stem.with_name(f"{stem.name}.layers.csv"))["layer"].iloc[0])
         answers = pd.read_csv(stem.with_name(f"{stem.name}.answers.csv"))
         own = answers.columns.str.match(rf"({DECISION}|{MOVEMENT}) \d")
         table = answers.loc[:, ~own].drop(columns="simulated")
@@ -66,7 +69,7 @@ def read_decoded(stems: Sequence[Path]) -> DecodedStudy:
         movement[name] = answers.filter(regex=rf"^{MOVEMENT} ").to_numpy(float).T
     # Subjects may have numbers for names.
     trials = pd.read_csv(stems[0].with_name(f"{stems[0].name}.trials.csv"), dtype={"subject": str})
-    return DecodedStudy(decisions, movement, first, trials.drop(columns="simulated"), settings[0])
+    return DecodedStudy(decisions, movement, first, trials.drop(columns="simulated"), {**settings[0], "layers": layers})
 
 
 def run_decoded_stage(
@@ -88,20 +91,20 @@ def run_decoded_stage(
     parser.add_argument("--in", dest="stems", nargs="+", type=Path, required=True, metavar="STEM", help=what)
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending; printed last")
     options = parser.parse_args(argv)
-    stems = list(dict.fromkeys(options.stems))  # where digits stand in, models share one
+    stems = options.stems
     notes = [json.loads(stages.provenance_path(stem).read_text()) for stem in stems]
     simulated = notes[0]["simulated"]
     out = options.out.with_name("simulated") if simulated else options.out
     files = [stem.with_name(f"{stem.name}.{part}.csv") for stem in stems for part in PARTS]
-    data = {f"{file.parent.name}/{file.name}": stages.file_hash(file) for file in files}
+    data = {str(file): stages.file_hash(file) for file in files}
     settings = {"seed": notes[0]["seed"], "quick": notes[0]["quick"]}
 
     def write() -> list[Path]:
         study = read_decoded(stems)
-        tables = compute(study, list(study.decisions)[-1], **settings)
+        tables = compute(study, notes[-1]["models"][0], **settings)
         note = {"models": list(study.decisions), **study.provenance}
         stages.write_atomically(stages.provenance_path(out), json.dumps(note).encode())
         return write_tables(out, {f".{name}.csv": table.assign(simulated=simulated) for name, table in tables.items()})
 
-    stages.run_stage(out, stage_inputs(compute.__module__, data, settings), write)
+    stages.run_stage(out, stage_inputs(f"{compute.__module__} of {', '.join(map(str, stems))}", data, settings), write)
     return out

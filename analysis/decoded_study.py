@@ -31,7 +31,8 @@ class DecodedStudy:
     trials
         Row per trial, as `benchmarks.recordings.tang2018.load_trials` gives them.
     provenance
-        Per model: layer, n_steps, whole_object_accuracy.
+        Settings; of `decode_models` also, per model: layer, n_steps, whole_object_accuracy; of
+        `decoded_files.read_decoded` ``layers``, model to the layer read out.
     """
 
     decisions: Mapping[str, NDArray[np.float32]]

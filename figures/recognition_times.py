@@ -1,6 +1,6 @@
 """Figure 4, whether the model needs more steps for the objects that people need more time for.
 
-Run ``python -m figures.recognition_times --in build/times/cnnf-cifar-gray.tang2018 --out build/figures/times``.
+Run ``python -m figures.recognition_times --in build/times/tang2018/cnnf-cifar-gray --out build/figures/times``.
 """
 
 from __future__ import annotations
@@ -255,18 +255,11 @@ def _solved(axes: Axes, shares: pd.DataFrame) -> None:
 
 def facts(provenance: dict[str, Any], exclusions: pd.DataFrame) -> str:
     """Put into words what the times were made from, and which trials were left out."""
-    names = {role: provenance.get(role, {}) for role in ("model", "control")}
-    made = [
-        f"{role} {one['name']}, layer {one['layer']}" for role, one in names.items() if {"name", "layer"} <= set(one)
-    ]
-    made += [
-        f"{key.replace('_', ' ')} {provenance[key]}"
-        for key in ("study", "n_subjects", "rule", "n_resamples")
-        if key in provenance
-    ]
+    made = [f"{model}, layer {layer}" for model, layer in provenance["layers"].items()]
+    made.append("simulated observers" if provenance["simulated"] else "Tang et al. (2018)")
     left_out = [f"{rule} {n}" for rule, n in zip(exclusions["rule"], exclusions["n_excluded"], strict=True) if n]
     left = f"{exclusions['n_left'].iloc[-1]} trials are left" if len(exclusions) else ""
-    return f"Made from: {'; '.join(made) or 'not stated'}. Trials left out: {'; '.join(left_out) or 'none'}; {left}."
+    return f"Made from: {'; '.join(made)}. Trials left out: {'; '.join(left_out) or 'none'}; {left}."
 
 
 def main(argv: Sequence[str] | None = None) -> None:

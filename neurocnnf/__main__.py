@@ -333,12 +333,12 @@ def recognition_times(
     module, table = TIME_STAGES[study]
     models = [model, control or _control(model)]
     asked = ["--n-steps", str(n_steps), "--seed", str(seed), *["--quick"] * quick, *["--simulate-missing"] * simulate]
-    if study == DECODED:  # what was decoded from a model serves all comparisons with this study
+    place = _place(out, quick, f"times/{study}", model, "")
+    if study == DECODED:
         decode = import_module("analysis.decode_stage").stage
-        places = [_place(None, quick, "decoded", one, f"/{study}") for one in models]
+        places = [place.with_name(f"{place.name}.decoded") / role / study for role in ("model", "control")]
         stems = [decode([one, "--out", str(stem), *asked]) for one, stem in zip(models, places, strict=True)]
         models, asked = ["--in", *map(str, stems)], []
-    place = _place(out, quick, "times", model, f".{study}")
     found = import_module(module).stage([*models, "--out", str(place), *asked])
     show_csv(f"{model} and its control on {study}", found.with_name(f"{found.name}.{table}.csv"))
     typer.echo(found)

@@ -103,7 +103,9 @@ def write_times(folder, simulated=False):
     }
     for name, table in tables.items():
         table.assign(simulated=simulated).to_csv(folder / f"x.study.{name}.csv", index=False)
-    (folder / "x.study.json").write_text(json.dumps({"n_steps": 2, "quick": False, "models": ["m", "control"]}))
+    note = {"n_steps": 2, "quick": False, "simulated": simulated}
+    note |= {"models": ["m", "c"], "layers": {"m": "fc1", "c": "fc1"}}
+    (folder / "x.study.json").write_text(json.dumps(note))
     return folder / "x.study"
 
 

@@ -331,9 +331,9 @@ def test_recognition_times_of_occluded_objects_are_decoded_once_from_each_model(
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[-1] == str(tmp_path / "x")
     settings = ["--n-steps", "5", "--seed", "0", "--simulate-missing"]
-    names = ["cnnf-cifar-gray", "cnn-cifar-gray"]
-    assert asked[:2] == [[name, "--out", f"build/decoded/{name}/tang2018", *settings] for name in names]
-    out = "build/times/cnnf-cifar-gray.tang2018"
+    names, out = ["cnnf-cifar-gray", "cnn-cifar-gray"], "build/times/tang2018/cnnf-cifar-gray"
+    places = [f"{out}.decoded/{role}/tang2018" for role in ("model", "control")]
+    assert asked[:2] == [[name, "--out", place, *settings] for name, place in zip(names, places, strict=True)]
     assert asked[2] == ["--in", *(str(tmp_path / name) for name in names), "--out", out]
 
 
@@ -349,7 +349,7 @@ def test_recognition_times_of_other_studies_run_the_stage_that_makes_their_figur
     result = run("recognition-times", "cnnf-mnist", "maniquet2025", "--quick", "--seed", "3")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1] == str(tmp_path / "found")
-    out = "build/quick/times/cnnf-mnist.maniquet2025"
+    out = "build/quick/times/maniquet2025/cnnf-mnist"
     assert asked == [["cnnf-mnist", "cnn-mnist", "--out", out, "--n-steps", "5", "--seed", "3", "--quick"]]
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import comparison_stage, decode_stage, masking_stage
+from analysis import comparison_stage, decode_stage, masking_stage, recognition_time
 from analysis.decoded_files import answers_table, read_decoded
 from analysis.decoded_study import DecodedStudy
 from analysis.masking_stage import masking_tables
 from analysis.tables import as_csv
-from figures import cleaning, masking, occlusion_levels, time_readouts, trajectories
+from figures import cleaning, masking, occlusion_levels, recognition_times, time_readouts, trajectories
 from neurocnnf.datastore import DataMissing
 
 RAW = {"right_only": False, "standardised": False}
@@ -114,6 +114,21 @@ def test_models_that_were_shown_other_stimuli_are_not_put_together(tmp_path):
         stems.append(write_decoded(tmp_path / name, study))
     with pytest.raises(ValueError, match="expected two to hold the stimuli and settings of one"):
         read_decoded(stems)
+    with pytest.raises(ValueError, match="expected different models, got one twice"):
+        read_decoded([stems[0], stems[0]])
+
+
+def test_another_order_of_models_is_another_comparison(stems, tmp_path):
+    """The last is the control: what was made with another one is not up to date."""
+    for place in (1, -1):
+        one, other = stems["decoded"][0], stems["decoded"][-1]
+        words = [str(one), str(other)][::place]
+        found = recognition_time.stage(["--in", *words, "--out", str(tmp_path / "x")])
+        note = json.loads(found.with_name("simulated.json").read_text())
+        assert note["models"] == ["cnnf-digits", "cnn-digits"][::place]
+    recognition_times.main(["--in", str(found), "--out", str(tmp_path / "figure")])
+    assert "cnnf-digits, layer " in (tmp_path / "figure.txt").read_text()
+    assert "simulated observers" in (tmp_path / "figure.txt").read_text()
 
 
 def test_one_model_is_decoded_at_a_time():
@@ -123,7 +138,8 @@ def test_one_model_is_decoded_at_a_time():
 
 def write_decoded(stem, study):
     (name,) = study.decisions
-    tables = {"answers": answers_table(study, name), "trials": study.trials}
+    layers = pd.DataFrame({"model": [name], "layer": "fc1"})
+    tables = {"answers": answers_table(study, name), "trials": study.trials, "layers": layers}
     for part, one in tables.items():
         stem.with_name(f"{stem.name}.{part}.csv").write_bytes(as_csv(one.assign(simulated=False)))
     note = {"models": [name], "simulated": False, "n_steps": 2, "seed": 0, "quick": False}
