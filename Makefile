@@ -22,6 +22,8 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11,$(if $(shell $(p
 JOBS ?= 2
 MAKEFLAGS += --jobs=$(JOBS)
 export OMP_NUM_THREADS ?= 1
+# Every stage is a process of its own, and would compile every module again: 8 seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What the figures are drawn from.
 MODEL      := cnnf-cifar-gray
