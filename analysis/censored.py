@@ -205,6 +205,10 @@ def concordance_interval(columns, cells, resampled) -> tuple[float, float, float
         Index of the subject and of the object, each (trial,).
     resampled
         How often each subject (resample, subject) and each object (resample, object) is taken.
+
+    Returns
+    -------
+    Estimate, low and high; NaN where no pair is comparable.
     """
     counter = ConcordanceCounter(*columns)
     (subject, item), (subjects, objects), drawn = cells, resampled, [np.empty(0)]

@@ -38,7 +38,7 @@ def cleaning_table(study: DecodedStudy, control: str, settings: dict, usual: pd.
     usual = usual[usual["readout"].isin(CLEANED_READOUTS)]
     parts = [usual.assign(rule="as elsewhere", shortest_s=USUAL_RANGE_S[0], longest_s=USUAL_RANGE_S[1])]
     for rule, ((low, high), differs) in CLEANING.items():
-        scored = score_trials(study, (low, high), study.provenance["seed"], CLEANED_READOUTS, **differs)
+        scored = score_trials(study, (low, high), settings["seed"], CLEANED_READOUTS, **differs)
         table = compare_models(scored, control, held_out=False, **settings)
         parts.append(table.assign(rule=rule, shortest_s=low, longest_s=high))
     return pd.concat(parts, ignore_index=True).drop(columns=["p_holm", "lr_p_holm"])

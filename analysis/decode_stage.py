@@ -18,7 +18,9 @@ from analysis.decoded_study import DecodedStudy, decode_models, load_tang2018
 from analysis.simulated_study import simulated_data
 from analysis.timing_stage import run_timing_stage
 from analysis.trajectories import layer_table, steps_table, temporal_generalisation
+from benchmarks.inputs import default_each_layer
 from benchmarks.readout import object_folds
+from neurocnnf.display import progress_bar
 
 STUDY_FILES = ("tang2018_occlusion/data_occlusion_klab325v2.mat", "tang2018_occlusion/display_all_images.jpg")
 """What is read, besides the original pictures (KLAB325.mat) where they are at hand."""
@@ -53,7 +55,8 @@ def decoded(models: Sequence, source, n_steps: int, seed: int, *, quick: bool = 
     if len(models) != 1:
         raise ValueError(f"decode_stage: expected one model, got {len(models)}. Run the stage once for each.")
     trials, objects, occluded = source(seed=seed)
-    study = decode_models(models, trials, objects, occluded, n_steps, seed)
+    with progress_bar() as progress:
+        study = decode_models(models, trials, objects, occluded, n_steps, seed, progress)
     model = models[0]
     found = study.provenance[model.name]
     tables = {
@@ -75,9 +78,8 @@ def trajectory_tables(
         ``trajectories`` (`trajectories.layer_table`) and ``steps`` (`trajectories.steps_table`) of some occluded
         stimuli; ``generalisation``: accuracy of a readout of whole objects, trained at one step, tested at another.
     """
-    from neurocnnf.record import each_layer
-
     shown = occluded.subset(slice(None, None, max(1, len(occluded) // SHOWN_FOR_TRAJECTORIES)))
+    each_layer = default_each_layer()
     layers = each_layer(model, shown, model.layer_names, n_steps)
     labels = pd.Index(study.provenance["categories"]).get_indexer(objects.table["category"])
     layer = study.provenance[model.name]["layer"]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.decoded_study import DecodedStudy
-from analysis.tables import write_tables
+from analysis.tables import write_results
 from neurocnnf import stages
 from neurocnnf.stage_inputs import stage_inputs
 
@@ -85,6 +85,11 @@ def run_decoded_stage(
         Arguments; those of the process where None.
     compute
         ``compute(study, control, seed, quick=…)`` returns the tables.
+
+    Returns
+    -------
+    Path
+        ``--out``, or "simulated" beside it where the recordings were.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = "stems of what decode_stage wrote, the control's last"
@@ -93,8 +98,7 @@ def run_decoded_stage(
     options = parser.parse_args(argv)
     stems = options.stems
     notes = [json.loads(stages.provenance_path(stem).read_text()) for stem in stems]
-    simulated = notes[0]["simulated"]
-    out = options.out.with_name("simulated") if simulated else options.out
+    out = options.out.with_name("simulated") if notes[0]["simulated"] else options.out
     files = [stem.with_name(f"{stem.name}.{part}.csv") for stem in stems for part in PARTS]
     data = {str(file): stages.file_hash(file) for file in files}
     settings = {"seed": notes[0]["seed"], "quick": notes[0]["quick"]}
@@ -102,9 +106,7 @@ def run_decoded_stage(
     def write() -> list[Path]:
         study = read_decoded(stems)
         tables = compute(study, notes[-1]["models"][0], **settings)
-        note = {"models": list(study.decisions), **study.provenance}
-        stages.write_atomically(stages.provenance_path(out), json.dumps(note).encode())
-        return write_tables(out, {f".{name}.csv": table.assign(simulated=simulated) for name, table in tables.items()})
+        return write_results(out, tables, {"models": list(study.decisions), **study.provenance})
 
     stages.run_stage(out, stage_inputs(f"{compute.__module__} of {', '.join(map(str, stems))}", data, settings), write)
     return out

@@ -29,7 +29,7 @@ class DecodedStudy:
     table
         Row per presentation: stimulus_id, object_id, category, label, occluded_percent, fold (of the object).
     trials
-        Row per trial, as `benchmarks.recordings.tang2018.load_trials` gives them.
+        Row per trial, as `benchmarks.recordings.tang2018.load_trials` gives them; read back, without bubble_centers.
     provenance
         Settings; of `decode_models` also, per model: layer, n_steps, whole_object_accuracy; of
         `decoded_files.read_decoded` ``layers``, model to the layer read out.

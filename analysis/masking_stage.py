@@ -28,7 +28,7 @@ def masking_tables(
     Parameters
     ----------
     study
-        Of `decode_models`.
+        Of `decoded_files.read_decoded`.
     control
         The feedforward model, for `masking_share.masking_shares`.
     n_resamples, seed

@@ -44,7 +44,7 @@ def occlusion_tables(
     Parameters
     ----------
     study, scored
-        Of `decoded_study.decode_models` and `model_comparison.score_trials`.
+        Of `decoded_files.read_decoded` and `model_comparison.score_trials`.
     n_resamples, seed
         Of intervals; subjects and objects are drawn anew.
 

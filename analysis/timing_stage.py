@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.tables import write_tables
+from analysis.tables import write_results
 from neurocnnf import stages
 from neurocnnf.datastore import DataMissing, DataStore
 from neurocnnf.stage_inputs import file_hashes, stage_inputs
@@ -47,7 +46,7 @@ def run_timing_stage(
         ``compute(models, source, n_steps, seed, quick=…)`` returns the tables.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("models", nargs="+", help="names or paths; the first recurrent, the last the control")
+    parser.add_argument("models", nargs="+", help="names or paths; of several, the last the control")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending; printed last")
     parser.add_argument("--n-steps", type=int, default=N_STEPS, help="feedback passes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random (default: 0)")
@@ -80,9 +79,6 @@ def _write(names, out: Path, settings, source, compute, store, files) -> None:
     def write() -> list[Path]:
         tables = compute(models, source, **settings)
         note = {"simulated": store is None, "models": [model.name for model in models], **settings}
-        stages.write_atomically(stages.provenance_path(out), json.dumps(note).encode())
-        return write_tables(
-            out, {f".{name}.csv": table.assign(simulated=store is None) for name, table in tables.items()}
-        )
+        return write_results(out, tables, note)
 
     stages.run_stage(out, inputs, write)
