@@ -41,7 +41,7 @@ ROBUST     ?= $(foreach kind,cnnf cnn,$(kind)-$(if $(NEUROCNNF_DATA),mnist,digit
 ATTACKED   ?= 100
 
 # What `make corruptions` evaluates: models and their controls. What `make sharpening` asks, and the control it inverts.
-CORRUPTED  ?= $(if $(NEUROCNNF_DATA),$(EVALUATED),cnnf-digits cnn-digits)
+CORRUPTED  ?= $(if $(NEUROCNNF_DATA),cnnf-mnist cnn-mnist $(SUITE),cnnf-digits cnn-digits)
 SHARPENED  ?= $(if $(NEUROCNNF_DATA),mnist,digits)
 
 # What `make few-labels` and `make glimpses` learn.
@@ -92,7 +92,7 @@ figures: $(FIGURES)  ## Draw every figure into build/figures (NEUROCNNF_DATA=fol
 	@if [ -e $(BUILD)/.drawn ]; then rm $(BUILD)/.drawn; echo "figures are in $(BUILD)/figures"; else echo "figures are up to date"; fi
 	@if grep -lsE '"simulated": *true' $$(cat $(SCORES) $(TIMES) | sed 's/$$/.json/') > $(BUILD)/.simulated; then \
 	  echo "simulated recordings were used in:"; sed 's/^/  /' $(BUILD)/.simulated; \
-	  echo "for the real studies: NEUROCNNF_DATA=folder make figures; or connect to a network, make clean figures"; fi
+	  echo "for the real studies: NEUROCNNF_DATA=folder make figures; or connect to a network, make clean && make figures"; fi
 
 quick-figures:  ## Draw every figure from a small subsample into build/quick/figures (a check, not a result)
 	@$(MAKE) --no-print-directory figures BUILD=build/quick QUICK=--quick

@@ -14,7 +14,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-N_RESAMPLES = 1000
+N_RESAMPLES = 5000
 LEVEL = 0.95
 SMALLEST_SHARE = 1e-12
 """Rounding: a variance in a resample below this share of the variance in the data, or a standard deviation

@@ -98,8 +98,8 @@ def make_target(name: str, subjects: NDArray, metric: str, counts: NDArray, ceil
     return Target(name, metric, subjects, counts, ceiling, resampled)
 
 
-def compare_with_target(distances: NDArray, target: Target, n_images: int) -> Comparison:
-    """Compare a layer's dissimilarities with a target's.
+def compare_with_targets(distances: NDArray, targets: Sequence[Target], n_images: int) -> list[Comparison]:
+    """Compare a layer's dissimilarities with those of targets.
 
     Images whose pattern is constant have no correlation distance. They are left out of the comparison on both
     sides, and counted: ``n_used`` images of ``n_total``.
@@ -108,23 +108,44 @@ def compare_with_target(distances: NDArray, target: Target, n_images: int) -> Co
     ----------
     distances
         (pair,), from `benchmarks.rsa.correlation_rdm`.
-    target
-        What it is compared with.
+    targets
+        What they are compared with, in the same resamples.
     n_images
         Images that the pairs are of.
     """
-    known = np.isfinite(distances) & np.isfinite(target.subjects).all(axis=0)
+    known = [np.isfinite(distances) & np.isfinite(target.subjects).all(axis=0) for target in targets]
+    used = [_restricted(target, pairs) for target, pairs in zip(targets, known, strict=True)]
+    samples = np.full((len(targets), max(len(target.counts) for target in targets)), np.nan)
+    # standardising inside the resamples is what takes time: once for all targets of a metric
+    alike: dict[tuple[str, bytes], list[int]] = {}
+    for place, (target, pairs) in enumerate(zip(targets, known, strict=True)):
+        alike.setdefault((target.metric, pairs.tobytes()), []).append(place)
+    for places in alike.values():
+        one, pairs = used[places[0]], known[places[0]]
+        if pairs.any():
+            others = [used[place].resampled for place in places]
+            samples[places] = rsa.resampled_products(distances[pairs], one.metric, one.counts, others)
+    return [
+        _comparison(distances[pairs], pairs, target, drawn, n_images)
+        for pairs, target, drawn in zip(known, used, samples, strict=True)
+    ]
+
+
+def _restricted(target: Target, pairs) -> Target:
+    """Leave pairs out of a target whose dissimilarity is not known."""
+    if pairs.all() or not pairs.any():
+        return target
+    return make_target(target.name, target.subjects[:, pairs], target.metric, target.counts[:, pairs], target.ceiling)
+
+
+def _comparison(distances, pairs, target: Target, samples, n_images: int) -> Comparison:
     first, second = np.triu_indices(n_images, k=1)
-    n_used = len(np.union1d(first[known], second[known]))
-    raw, samples = float("nan"), np.full(len(target.counts), np.nan)
+    n_used = len(np.union1d(first[pairs], second[pairs]))
+    raw = float("nan")
     if n_used > 2:
-        if not known.all():
-            target = make_target(
-                target.name, target.subjects[:, known], target.metric, target.counts[:, known], target.ceiling
-            )
-        raw = float(np.mean([rsa.compare(distances[known], one, target.metric) for one in target.subjects]))
-        standard = rsa.resampled_standardise(distances[known], target.metric, target.counts)
-        samples = np.einsum("ij,ij->i", standard, target.resampled)
+        raw = float(np.mean([rsa.compare(distances, one, target.metric) for one in target.subjects]))
+    else:
+        samples = np.full_like(samples, np.nan)
     lower, upper = target.ceiling
     has_ceiling = np.isfinite(upper) and upper > 0
     low, high = interval(samples)
@@ -168,7 +189,7 @@ def compare_layer(distances: Sequence[NDArray], targets: Sequence[Target], n_ima
         if step and one is distances[step - 1]:
             compared.append(compared[-1])
         else:
-            compared.append([compare_with_target(one, target, n_images) for target in targets])
+            compared.append(compare_with_targets(one, targets, n_images))
     return compared
 
 

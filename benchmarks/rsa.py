@@ -10,6 +10,7 @@ Behav Data Anal Theory (cosine similarity of dissimilarities); Nili et al. (2014
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ from scipy.stats import kendalltau
 
 METRICS = ("pearson", "spearman", "kendall", "cosine")
 
+RESAMPLES_PER_BLOCK = 50
+"""Standardised at a time in `resampled_products`: a block of a study's pairs then stays in the processor's cache."""
 SMALLEST_RADIX = 10_000
 """Values from which on a radix sort pays."""
 
@@ -370,3 +373,29 @@ def resampled_standardise(dissimilarities: NDArray, metric: str, counts: NDArray
     norms = np.sqrt(np.einsum("ij,ij,ij->i", counts, values, values))
     values /= np.where(norms > 0, norms, np.nan)[:, None]
     return values
+
+
+def resampled_products(
+    dissimilarities: NDArray, metric: str, counts: NDArray, others: Sequence[NDArray]
+) -> NDArray[np.float64]:
+    """Inner products of others with a condensed vector standardised inside each resample.
+
+    Parameters
+    ----------
+    dissimilarities, metric, counts
+        As in `resampled_standardise`.
+    others
+        Each (resample, pair).
+
+    Returns
+    -------
+    ndarray
+        (other, resample), float64; NaN in resamples where nothing varies.
+    """
+    products = np.empty((len(others), len(counts)))
+    for start in range(0, len(counts), RESAMPLES_PER_BLOCK):
+        block = slice(start, start + RESAMPLES_PER_BLOCK)
+        standard = resampled_standardise(dissimilarities, metric, counts[block])
+        for row, other in zip(products, others, strict=True):
+            np.einsum("ij,ij->i", standard, other[block], out=row[block])
+    return products

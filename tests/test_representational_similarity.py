@@ -14,7 +14,7 @@ from benchmarks.bootstrap import pair_counts
 from benchmarks.representational_similarity import (
     RepresentationalSimilarity,
     compare_layer,
-    compare_with_target,
+    compare_with_targets,
     make_target,
     make_targets,
 )
@@ -151,10 +151,10 @@ def test_raw_is_the_mean_over_subjects_of_scipys_spearman():
     rng = np.random.default_rng(0)
     subjects = rng.random((3, 190))
     features = rng.standard_normal((20, 30))
-    counts = pair_counts(20, 5, rng)
+    counts = pair_counts(20, 60, rng)
     target = make_target("human IT", subjects, "spearman", counts)
     distances = pdist(features, "correlation")
-    found = compare_with_target(correlation_rdm(features), target, 20)
+    (found,) = compare_with_targets(correlation_rdm(features), [target], 20)
     assert found.row["raw"] == pytest.approx(np.mean([spearmanr(distances, s)[0] for s in subjects]))
     for k, row in enumerate(counts):
         drawn = np.repeat(np.arange(190), row.astype(int))
@@ -169,7 +169,7 @@ def test_an_image_with_a_constant_pattern_is_left_out_on_both_sides_and_counted(
     features[4] = 0
     kept = np.delete(np.arange(10), 4)
     target = make_target("human IT", subjects, "spearman", pair_counts(10, 20, rng))
-    found = compare_with_target(correlation_rdm(features), target, 10)
+    (found,) = compare_with_targets(correlation_rdm(features), [target], 10)
     inner = [squareform(squareform(s)[np.ix_(kept, kept)]) for s in subjects]
     expected = np.mean([spearmanr(pdist(features[kept], "correlation"), s)[0] for s in inner])
     assert found.row["raw"] == pytest.approx(expected)
@@ -180,14 +180,29 @@ def test_an_image_with_a_constant_pattern_is_left_out_on_both_sides_and_counted(
 def test_a_layer_without_any_variation_has_no_score():
     rng = np.random.default_rng(0)
     target = make_target("human IT", rng.random((2, 45)), "cosine", pair_counts(10, 20, rng))
-    found = compare_with_target(correlation_rdm(np.ones((10, 5))), target, 10)
+    (found,) = compare_with_targets(correlation_rdm(np.ones((10, 5))), [target], 10)
     assert np.isnan([found.row["raw"], found.row["raw_low"], found.row["normalised"]]).all()
     assert found.row["n_used"] == 0
 
 
+def test_targets_compared_at_once_are_compared_as_one_by_one():
+    rng = np.random.default_rng(0)
+    counts = pair_counts(10, 120, rng)
+    holed = rng.random((2, 45))
+    holed[0, 3] = np.nan
+    makers = [("spearman", rng.random((3, 45))), ("cosine", rng.random(45)), ("spearman", holed), ("spearman", rng.random(45))]
+    targets = [make_target("human IT", subjects, metric, counts, (0.1, 0.9)) for metric, subjects in makers]
+    distances = correlation_rdm(rng.standard_normal((10, 30)))
+    together = compare_with_targets(distances, targets, 10)
+    for target, found in zip(targets, together, strict=True):
+        (alone,) = compare_with_targets(distances, [target], 10)
+        np.testing.assert_array_equal(found.samples, alone.samples)
+        assert found.row == alone.row
+
+
 def test_steps_that_do_not_differ_are_computed_once(monkeypatch):
     calls = []
-    monkeypatch.setattr(module, "compare_with_target", lambda *args: calls.append(1) or compare_with_target(*args))
+    monkeypatch.setattr(module, "compare_with_targets", lambda *args: calls.append(1) or compare_with_targets(*args))
     rng = np.random.default_rng(0)
     first, second = (correlation_rdm(features) for features in rng.standard_normal((2, 10, 5)))
     target = make_target("macaque IT", rng.random(45), "cosine", pair_counts(10, 20, rng))
