@@ -23,10 +23,13 @@ from benchmarks.profiles import METRICS, condition_means, correlate, off_diagona
 PROFILE_RULE = "r / sqrt(Spearman-Brown split-half reliability over observers, within experiments)"
 ERROR_RULE = "r / sqrt(1 - error variance / variance over conditions), published standard errors × design effect"
 SHIFT_RULE = "shift / that of people, masked at step 0 and unmasked at the last: 2 (1 - r)"
+NO_RULE_SHIFT = "none: people's own shift is no larger than their errors alone make"
 NO_RULE_GIVEN = "none: partial correlation"
 NO_RULE_RANKS = "none: standard errors of ranks unknown"
 NO_RULE_CHANGE = "none: difference of correlations"
 NO_RULE_GAIN = "none: reliability of the masking effect unknown"
+N_NULL_DRAWS = 2000
+SMALLEST_VARIANCE = 1e-12  # of an accuracy that is never wrong
 MOSTLY_RIGHT = 0.5
 """Participants whose confusions hold fewer right answers than this had their keys mixed up in the file: their answers
 are nearly always the same wrong category, while no observer's accuracy is below it."""
@@ -254,6 +257,33 @@ def confusion(answers: Answers, layer: str, people: People, drawn: NDArray) -> I
             yield from _changes(target, metric, raws, samples)
 
 
+def shift_ceiling(published: NDArray, errors: NDArray, metric: str, rng: np.random.Generator) -> float:
+    """Shift of a model that is people behind a mask at first, and people without one at last: 2 (1 - r).
+
+    Two noisy profiles of the same people differ, too: what they would in all but one of twenty draws is no ceiling.
+
+    Parameters
+    ----------
+    published, errors
+        (masking, condition): accuracies and their standard errors.
+    metric
+        As in `benchmarks.profiles.correlate`.
+    rng
+        Source of `N_NULL_DRAWS` pairs of profiles that differ by errors alone.
+
+    Returns
+    -------
+    float
+        NaN where errors alone would make as much.
+    """
+    shift = 2 * (1 - float(correlate(*published, metric)))
+    weights = 1 / np.maximum(np.square(errors), SMALLEST_VARIANCE)
+    same = np.sum(weights * published, axis=0) / weights.sum(axis=0)
+    drawn = same + errors * rng.standard_normal((N_NULL_DRAWS, *errors.shape))
+    by_chance = 2 * (1 - correlate(drawn[:, 0], drawn[:, 1], metric))
+    return shift if shift > np.nanquantile(by_chance, 0.95) else float("nan")
+
+
 def masking(answers: Answers, layer: str, people: People, drawn: NDArray) -> Iterator[Match]:
     """Ask whether early steps are like people whom a mask cut short, and later steps like people it did not.
 
@@ -271,20 +301,21 @@ def masking(answers: Answers, layer: str, people: People, drawn: NDArray) -> Ite
         likeness = correlate(model[:, None], published, metric)  # (step, masking)
         samples = correlate(resampled[:, :, None], people_drawn[:, None], metric)
         more, more_samples = likeness[:, 1] - likeness[:, 0], samples[..., 1] - samples[..., 0]
-        largest = 2 * (1 - float(correlate(*published, metric)))
+        largest = shift_ceiling(published, people.errors, metric, np.random.default_rng([people.seed, 7]))
+        rule = SHIFT_RULE if np.isfinite(largest) else NO_RULE_SHIFT
         gain = correlate(model - model[0], effect, metric)
         gain_samples = correlate(resampled - resampled[:, :1], effect_drawn[:, None], metric)
         for step in range(len(model)):
             shift, shifts = more[step] - more[0], more_samples[:, step] - more_samples[:, 0]
             if len(model) == 1:  # a feedforward model has nothing that could shift
                 shift, shifts = np.nan, np.full(len(drawn), np.nan)
-            yield Match("shift towards unmasked", metric, step, float(shift), shifts, largest, SHIFT_RULE)
+            yield Match("shift towards unmasked", metric, step, float(shift), shifts, largest, rule)
             for place, kind in enumerate(("masked", "unmasked")):
                 raw, drawn_raw = float(likeness[step, place]), samples[:, step, place]
                 ceiling = observers.error_ceiling(published[place], people.errors[place])
                 known = metric == "pearson"
-                ceiling, rule = (ceiling, ERROR_RULE) if known else (float("nan"), NO_RULE_RANKS)
-                yield Match(kind, metric, step, raw, drawn_raw, ceiling, rule)
+                ceiling, its_rule = (ceiling, ERROR_RULE) if known else (float("nan"), NO_RULE_RANKS)
+                yield Match(kind, metric, step, raw, drawn_raw, ceiling, its_rule)
             if step:
                 gained = float(gain[step])
                 yield Match("gain", metric, step, gained, gain_samples[:, step], float("nan"), NO_RULE_GAIN)

@@ -169,8 +169,21 @@ def test_masking_is_found_as_a_shift_from_masked_to_unmasked():
 def test_a_mask_that_changes_nothing_shifts_nothing():
     answers = make_answers(chances(), n_originals=60)
     got = found(measures.masking, answers, simulate(answers, masked=2, unmasked=2))
-    low, high = np.quantile(got["shift towards unmasked", "pearson", N_STEPS].samples, [0.025, 0.975])
+    match = got["shift towards unmasked", "pearson", N_STEPS]
+    low, high = np.quantile(match.samples, [0.025, 0.975])
     assert low < 0 < high
+    assert np.isnan(match.ceiling)
+    assert match.rule == measures.NO_RULE_SHIFT
+
+
+def test_a_shift_has_a_ceiling_where_it_exceeds_what_errors_make():
+    rng = np.random.default_rng(0)
+    errors = np.full((2, 15), 0.02)
+    same = np.tile(rng.uniform(0.4, 0.95, 15), (2, 1))
+    by_chance = [measures.shift_ceiling(rng.normal(same, errors), errors, "pearson", rng) for _ in range(300)]
+    assert np.mean(np.isfinite(by_chance)) < 0.1  # about 5 %: what draws start from holds errors, too
+    apart = same + np.linspace([-0.2, 0], [0.2, 0], 15).T
+    assert measures.shift_ceiling(apart, errors, "pearson", rng) == pytest.approx(2 * (1 - pearsonr(*apart)[0]))
 
 
 def test_a_feedforward_model_has_no_shift():

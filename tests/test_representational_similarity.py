@@ -190,7 +190,8 @@ def test_targets_compared_at_once_are_compared_as_one_by_one():
     counts = pair_counts(10, 120, rng)
     holed = rng.random((2, 45))
     holed[0, 3] = np.nan
-    makers = [("spearman", rng.random((3, 45))), ("cosine", rng.random(45)), ("spearman", holed), ("spearman", rng.random(45))]
+    several, one = rng.random((3, 45)), rng.random(45)
+    makers = [("spearman", several), ("cosine", one), ("spearman", holed), ("spearman", one)]
     targets = [make_target("human IT", subjects, metric, counts, (0.1, 0.9)) for metric, subjects in makers]
     distances = correlation_rdm(rng.standard_normal((10, 30)))
     together = compare_with_targets(distances, targets, 10)
