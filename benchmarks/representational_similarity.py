@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import ceilings, rsa
+from benchmarks import ceilings, resampled_rsa, rsa
 from benchmarks.benchmark import Benchmark, Run
 from benchmarks.bootstrap import N_RESAMPLES, interval, pair_counts
 from benchmarks.inputs import MEMORY_BUDGET
@@ -93,7 +93,7 @@ def make_target(name: str, subjects: NDArray, metric: str, counts: NDArray, ceil
         ceiling = ceilings.rsa_noise_ceiling(subjects, metric)
     resampled = np.zeros_like(counts)
     for subject in subjects:
-        resampled += rsa.resampled_standardise(subject, metric, counts)
+        resampled += resampled_rsa.resampled_standardise(subject, metric, counts)
     resampled *= counts / len(subjects)
     return Target(name, metric, subjects, counts, ceiling, resampled)
 
@@ -124,7 +124,7 @@ def compare_with_targets(distances: NDArray, targets: Sequence[Target], n_images
         one, pairs = used[places[0]], known[places[0]]
         if pairs.any():
             others = [used[place].resampled for place in places]
-            samples[places] = rsa.resampled_products(distances[pairs], one.metric, one.counts, others)
+            samples[places] = resampled_rsa.resampled_products(distances[pairs], one.metric, one.counts, others)
     return [
         _comparison(distances[pairs], pairs, target, drawn, n_images)
         for pairs, target, drawn in zip(known, used, samples, strict=True)

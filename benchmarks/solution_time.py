@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import spearmanr
 
-from benchmarks.rsa import resampled_standardise
+from benchmarks.resampled_rsa import resampled_standardise
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from scipy.spatial.distance import cosine, pdist, squareform
 from scipy.stats import pearsonr, rankdata, spearmanr
 
 from benchmarks.bootstrap import pair_counts
+from benchmarks.resampled_rsa import resampled_midranks, resampled_products, resampled_standardise, sort_pairs
 from benchmarks.rsa import (
     check_metric,
     compare,
@@ -13,10 +14,7 @@ from benchmarks.rsa import (
     correlation_rdm,
     kendall_tau_a,
     midranks,
-    resampled_midranks,
-    resampled_standardise,
     similarities,
-    sort_pairs,
     standardise,
 )
 
@@ -154,9 +152,10 @@ def test_resampled_similarity_is_that_of_the_resample_written_out(metric):
     rng = np.random.default_rng(0)
     first = np.round(rng.random(190), 2)
     second = first + rng.random(190)
-    counts = pair_counts(20, 30, rng)
+    counts = pair_counts(20, 70, rng)  # more than a block
     a, b = (resampled_standardise(vector, metric, counts) for vector in (first, second))
     found = (counts * a * b).sum(axis=1)
+    np.testing.assert_allclose(resampled_products(first, metric, counts, [counts * b, -counts * b]), [found, -found])
     for k, row in enumerate(counts):
         drawn = np.repeat(np.arange(190), row.astype(int))
         expected = compare(first[drawn], second[drawn], metric)
