@@ -38,7 +38,7 @@ SUITE      ?= $(MODEL) $(addsuffix -cifar-gray,lateral predictive ungated) $(CON
 
 # What `make robustness` attacks: digits where there is no MNIST; images of each.
 ROBUST     ?= $(foreach kind,cnnf cnn,$(kind)-$(if $(NEUROCNNF_DATA),mnist,digits))
-ATTACKED   ?= 100
+ATTACKED   ?= 40
 
 # What `make corruptions` evaluates: models and their controls. What `make sharpening` asks, and the control it inverts.
 CORRUPTED  ?= $(if $(NEUROCNNF_DATA),cnnf-mnist cnn-mnist $(SUITE),cnnf-digits cnn-digits)
