@@ -41,7 +41,7 @@ ROBUST     ?= $(foreach kind,cnnf cnn,$(kind)-$(if $(NEUROCNNF_DATA),mnist,digit
 ATTACKED   ?= 40
 
 # What `make corruptions` evaluates: models and their controls. What `make sharpening` asks, and the control it inverts.
-CORRUPTED  ?= $(if $(NEUROCNNF_DATA),cnnf-mnist cnn-mnist $(SUITE),cnnf-digits cnn-digits)
+CORRUPTED  ?= $(if $(NEUROCNNF_DATA),$(filter-out $(SUITE),cnnf-mnist cnn-mnist) $(SUITE),cnnf-digits cnn-digits)
 SHARPENED  ?= $(if $(NEUROCNNF_DATA),mnist,digits)
 
 # What `make few-labels` and `make glimpses` learn.

@@ -20,7 +20,7 @@ from benchmarks import resamples
 from benchmarks.benchmark import Benchmark, Run
 from benchmarks.bootstrap import N_RESAMPLES, interval, recentred
 from benchmarks.clean_readout import Answers, answer
-from benchmarks.recognition_measures import NO_RULE_SHIFT, SHIFT_RULE, Match, People, draw_pictures, meet_people
+from benchmarks.recognition_measures import SHIFT_RULES, Match, People, draw_pictures, meet_people
 from benchmarks.score import Score
 
 Measure = Callable[[Answers, str, People, NDArray], Iterable[Match]]
@@ -103,7 +103,7 @@ def score_of_best(
         ("raw", layer, step) to (estimate, samples), of the target and metric that count.
     """
     notes = (f"readouts learnt from {len(answers.category_of_original)} whole pictures",)
-    if best["ceiling_rule"] in (SHIFT_RULE, NO_RULE_SHIFT) and not run.n_steps:
+    if best["ceiling_rule"] in SHIFT_RULES and not run.n_steps:
         notes += ("missing: a feedforward model has no later step to shift to",)
     left_out = best.get("n_participants_total", 0) - best.get("n_participants", 0)
     if left_out:

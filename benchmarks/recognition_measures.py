@@ -24,6 +24,8 @@ PROFILE_RULE = "r / sqrt(Spearman-Brown split-half reliability over observers, w
 ERROR_RULE = "r / sqrt(1 - error variance / variance over conditions), published standard errors × design effect"
 SHIFT_RULE = "shift / that of people, masked at step 0 and unmasked at the last: 2 (1 - r)"
 NO_RULE_SHIFT = "none: people's own shift is no larger than their errors alone make"
+NO_RULE_FLAT = "none: people's accuracies vary no more than their errors alone make"
+SHIFT_RULES = (SHIFT_RULE, NO_RULE_SHIFT, NO_RULE_FLAT)
 NO_RULE_GIVEN = "none: partial correlation"
 NO_RULE_RANKS = "none: standard errors of ranks unknown"
 NO_RULE_CHANGE = "none: difference of correlations"
@@ -257,10 +259,12 @@ def confusion(answers: Answers, layer: str, people: People, drawn: NDArray) -> I
             yield from _changes(target, metric, raws, samples)
 
 
-def shift_ceiling(published: NDArray, errors: NDArray, metric: str, rng: np.random.Generator) -> float:
+def shift_ceiling(published: NDArray, errors: NDArray, metric: str, rng: np.random.Generator) -> tuple[float, str]:
     """Shift of a model that is people behind a mask at first, and people without one at last: 2 (1 - r).
 
-    Two noisy profiles of the same people differ, too: what they would in all but one of twenty draws is no ceiling.
+    Two noisy profiles of one shape differ, too: what they would in all but one of twenty draws is no ceiling. A mask
+    may lower or flatten the shape, which no correlation sees; so each profile keeps its mean and, less what errors
+    add, its variance. The ceiling is an upper bound, as errors add to it.
 
     Parameters
     ----------
@@ -273,15 +277,21 @@ def shift_ceiling(published: NDArray, errors: NDArray, metric: str, rng: np.rand
 
     Returns
     -------
-    float
-        NaN where errors alone would make as much.
+    ceiling, rule
+        NaN where errors alone would make as much, or a profile varies no more than they would make it.
     """
     shift = 2 * (1 - float(correlate(*published, metric)))
-    weights = 1 / np.maximum(np.square(errors), SMALLEST_VARIANCE)
-    same = np.sum(weights * published, axis=0) / weights.sum(axis=0)
+    means = published.mean(axis=1, keepdims=True)
+    variances = published.var(axis=1, ddof=1, keepdims=True) - np.square(errors).mean(axis=1, keepdims=True)
+    if not (np.isfinite(shift) and (variances > 0).all()):
+        return float("nan"), NO_RULE_FLAT
+    weights = variances / np.maximum(np.square(errors), SMALLEST_VARIANCE)
+    shape = np.sum(weights * (published - means) / np.sqrt(variances), axis=0)
+    shape = (shape - shape.mean()) / shape.std(ddof=1)
+    same = means + np.sqrt(variances) * shape
     drawn = same + errors * rng.standard_normal((N_NULL_DRAWS, *errors.shape))
     by_chance = 2 * (1 - correlate(drawn[:, 0], drawn[:, 1], metric))
-    return shift if shift > np.nanquantile(by_chance, 0.95) else float("nan")
+    return (shift, SHIFT_RULE) if shift > np.quantile(by_chance, 0.95) else (float("nan"), NO_RULE_SHIFT)
 
 
 def masking(answers: Answers, layer: str, people: People, drawn: NDArray) -> Iterator[Match]:
@@ -301,8 +311,7 @@ def masking(answers: Answers, layer: str, people: People, drawn: NDArray) -> Ite
         likeness = correlate(model[:, None], published, metric)  # (step, masking)
         samples = correlate(resampled[:, :, None], people_drawn[:, None], metric)
         more, more_samples = likeness[:, 1] - likeness[:, 0], samples[..., 1] - samples[..., 0]
-        largest = shift_ceiling(published, people.errors, metric, np.random.default_rng([people.seed, 7]))
-        rule = SHIFT_RULE if np.isfinite(largest) else NO_RULE_SHIFT
+        largest, rule = shift_ceiling(published, people.errors, metric, np.random.default_rng([people.seed, 7]))
         gain = correlate(model - model[0], effect, metric)
         gain_samples = correlate(resampled - resampled[:, :1], effect_drawn[:, None], metric)
         for step in range(len(model)):

@@ -91,10 +91,7 @@ def make_target(name: str, subjects: NDArray, metric: str, counts: NDArray, ceil
     subjects = np.atleast_2d(np.asarray(subjects, dtype=np.float64))
     if ceiling is None:
         ceiling = ceilings.rsa_noise_ceiling(subjects, metric)
-    resampled = np.zeros_like(counts)
-    for subject in subjects:
-        resampled += resampled_rsa.resampled_standardise(subject, metric, counts)
-    resampled *= counts / len(subjects)
+    resampled = resampled_rsa.resampled_mean(subjects, metric, counts) * counts
     return Target(name, metric, subjects, counts, ceiling, resampled)
 
 
@@ -112,30 +109,33 @@ def compare_with_targets(distances: NDArray, targets: Sequence[Target], n_images
         What they are compared with, in the same resamples.
     n_images
         Images that the pairs are of.
+
+    Raises
+    ------
+    ValueError
+        If the targets' resamples are not the same array.
     """
-    known = [np.isfinite(distances) & np.isfinite(target.subjects).all(axis=0) for target in targets]
-    used = [_restricted(target, pairs) for target, pairs in zip(targets, known, strict=True)]
-    samples = np.full((len(targets), max(len(target.counts) for target in targets)), np.nan)
-    # standardising inside the resamples is what takes time: once for all targets of a metric
+    if any(target.counts is not targets[0].counts for target in targets):
+        raise ValueError("targets: expected the same resamples of all, got others. Make them with one make_targets.")
+    # Standardising inside the resamples is what takes time: once for all targets of a metric.
     alike: dict[tuple[str, bytes], list[int]] = {}
-    for place, (target, pairs) in enumerate(zip(targets, known, strict=True)):
-        alike.setdefault((target.metric, pairs.tobytes()), []).append(place)
-    for places in alike.values():
-        one, pairs = used[places[0]], known[places[0]]
-        if pairs.any():
-            others = [used[place].resampled for place in places]
-            samples[places] = resampled_rsa.resampled_products(distances[pairs], one.metric, one.counts, others)
-    return [
-        _comparison(distances[pairs], pairs, target, drawn, n_images)
-        for pairs, target, drawn in zip(known, used, samples, strict=True)
-    ]
-
-
-def _restricted(target: Target, pairs) -> Target:
-    """Leave pairs out of a target whose dissimilarity is not known."""
-    if pairs.all() or not pairs.any():
-        return target
-    return make_target(target.name, target.subjects[:, pairs], target.metric, target.counts[:, pairs], target.ceiling)
+    for place, target in enumerate(targets):
+        known = np.isfinite(distances) & np.isfinite(target.subjects).all(axis=0)
+        alike.setdefault((target.metric, known.tobytes()), []).append(place)
+    found: dict[int, Comparison] = {}
+    for (metric, pairs), places in alike.items():
+        known = np.frombuffer(pairs, dtype=bool)
+        group = [targets[place] for place in places]
+        if known.any() and not known.all():
+            counts = group[0].counts[:, known]
+            group = [make_target(one.name, one.subjects[:, known], metric, counts, one.ceiling) for one in group]
+        others = [one.resampled for one in group]
+        samples = np.full((len(group), len(targets[0].counts)), np.nan)
+        if known.any():
+            samples = resampled_rsa.resampled_products(distances[known], metric, group[0].counts, others)
+        for place, target, drawn in zip(places, group, samples, strict=True):
+            found[place] = _comparison(distances[known], known, target, drawn, n_images)
+    return [found[place] for place in range(len(targets))]
 
 
 def _comparison(distances, pairs, target: Target, samples, n_images: int) -> Comparison:

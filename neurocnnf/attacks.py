@@ -39,7 +39,7 @@ def pgd(
     """Climb the cross-entropy by the sign of its gradient, from a random start (Madry et al. 2018, arXiv 1706.06083).
 
     What is climbed in its place is `log_odds_against`, of which it is an increasing function for each image: the signs
-    are the same, but those of a model that is sure of its answer do not drown in the rounding of softmax.
+    are the same, but for the rounding of softmax, which misleads where a model is sure of its answer.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def pgd(
     n_steps
         Of the model's steps the gradient goes through (with 0: the feedforward sweep alone, the paper's "first").
     readout
-        Which logits the cross-entropy is of: those of the "last" step, or the "average" over the steps.
+        Which logits are attacked: those of the "last" step, or the "average" over the steps.
     start
         Where to go on climbing, instead of from a random place; nothing is drawn then.
     compiled
@@ -202,9 +202,10 @@ def log_odds_against(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the log odds that the answer is another than the right class, (image,).
 
     With these odds m, cross-entropy is log(1 + exp m), and its gradient that of m times the probability of a wrong
-    answer. In float32 that probability is 0 from m = -104 on, and softmax less the right answer long before: CNN-F's
-    last steps are often as sure. An attack that lost its gradient there would pass for robustness (Carlini & Wagner
-    2017, arXiv 1608.04644).
+    answer. In float32 the right class's probability rounds to 1 from m = -17 on: its logit then drops out of the
+    gradient, and what is left pushes elsewhere. ``cnnf-mnist`` is as sure of 96 of 100 digits from step 1 on, where
+    30 % of the pixels had the wrong sign. An attack so misled would pass for robustness (Carlini & Wagner 2017, arXiv
+    1608.04644).
     """
     others = logits.scatter(-1, labels[:, None], -torch.inf)
     return others.logsumexp(-1) - logits.gather(-1, labels[:, None])[:, 0]

@@ -112,7 +112,7 @@ _CIFAR10 = Recipe(
     "cnnf-wrn-40-2", "cifar10", "crop-flip", 2925, 1170, 2, drawn_batches=585, batch_size=256, feedback_batch_size=256,
     learning_rate=3e-3, weight_decay=0.05,
 )  # fmt: skip
-# The same on the narrowest of them, for processors: ten epochs, and one and a half more.
+# The narrowest of them, for processors: ten epochs of small batches, and one and a half more.
 _CIFAR10_SMALL = Recipe(
     "cnnf-wrn-16-1", "cifar10", "crop-flip", 7800, 1170, 2, drawn_batches=585, batch_size=64, feedback_batch_size=64,
 )  # fmt: skip

@@ -176,14 +176,23 @@ def test_a_mask_that_changes_nothing_shifts_nothing():
     assert match.rule == measures.NO_RULE_SHIFT
 
 
+@pytest.mark.parametrize(("gain", "error"), [(1, 0.02), (0.3, 0.02), (1.5, 0.02), (1, 0.07)])
+def test_profiles_of_one_shape_seldom_have_a_ceiling_of_shift(gain, error):
+    rng = np.random.default_rng(0)
+    errors = np.full((2, 17), error)
+    shape = rng.uniform(-0.25, 0.25, 17)
+    means = np.stack([0.6 + gain * shape, 0.7 + shape])
+    rules = [measures.shift_ceiling(rng.normal(means, errors), errors, "pearson", rng)[1] for _ in range(200)]
+    assert rules.count(measures.SHIFT_RULE) <= 20  # of 10 expected
+
+
 def test_a_shift_has_a_ceiling_where_it_exceeds_what_errors_make():
     rng = np.random.default_rng(0)
-    errors = np.full((2, 15), 0.02)
-    same = np.tile(rng.uniform(0.4, 0.95, 15), (2, 1))
-    by_chance = [measures.shift_ceiling(rng.normal(same, errors), errors, "pearson", rng) for _ in range(300)]
-    assert np.mean(np.isfinite(by_chance)) < 0.1  # about 5 %: what draws start from holds errors, too
-    apart = same + np.linspace([-0.2, 0], [0.2, 0], 15).T
-    assert measures.shift_ceiling(apart, errors, "pearson", rng) == pytest.approx(2 * (1 - pearsonr(*apart)[0]))
+    apart = np.tile(rng.uniform(0.4, 0.95, 15), (2, 1)) + np.linspace([-0.2, 0], [0.2, 0], 15).T
+    ceiling, rule = measures.shift_ceiling(apart, np.full((2, 15), 0.02), "pearson", rng)
+    assert ceiling == pytest.approx(2 * (1 - pearsonr(*apart)[0]))
+    assert rule == measures.SHIFT_RULE
+    assert measures.shift_ceiling(apart, np.full((2, 15), 0.9), "pearson", rng)[1] == measures.NO_RULE_FLAT
 
 
 def test_a_feedforward_model_has_no_shift():

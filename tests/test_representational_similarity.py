@@ -201,6 +201,13 @@ def test_targets_compared_at_once_are_compared_as_one_by_one():
         assert found.row == alone.row
 
 
+def test_targets_of_other_resamples_are_refused():
+    rng = np.random.default_rng(0)
+    targets = [make_target("human IT", rng.random((2, 45)), "cosine", pair_counts(10, 20, rng)) for _ in range(2)]
+    with pytest.raises(ValueError, match=r"^targets: expected the same resamples of all"):
+        compare_with_targets(rng.random(45), targets, 10)
+
+
 def test_steps_that_do_not_differ_are_computed_once(monkeypatch):
     calls = []
     monkeypatch.setattr(module, "compare_with_targets", lambda *args: calls.append(1) or compare_with_targets(*args))
