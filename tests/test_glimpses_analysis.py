@@ -1,6 +1,7 @@
 """Networks on glimpses: the same looks for all, what is known to be found, differences as a paired t test has them."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,30 @@ def test_answers_with_nothing_carried_are_those_of_the_feedforward_sweep(kind, a
     ours = answers(model, views, NOTHING, chunk=2)
     for logits, view in zip(ours, views, strict=True):
         np.testing.assert_allclose(logits, model(view).detach(), rtol=1e-10, atol=1e-10)
+
+
+class AddsUp:
+    """A model whose state is the sum of what it has seen."""
+
+    def steps(self, views, n_steps):
+        state = 0
+        for view in views if n_steps else (views,):
+            state = state + view.flatten(1)
+            yield SimpleNamespace(logits=state)
+
+
+def test_a_model_that_adds_glimpses_up_is_better_with_its_state_carried():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 400)
+    seen = np.eye(4)[labels] + rng.normal(0, 1.5, (5, 400, 4))
+    views = torch.from_numpy(seen.astype(np.float32))[:, :, None, None]
+    carried, alone = (
+        accuracies(answers(AddsUp(), views, way, chunk=150), labels).query("readout == 'last'")["accuracy"].to_numpy()
+        for way in (STATE, NOTHING)
+    )
+    np.testing.assert_allclose(carried, (seen.cumsum(axis=0).argmax(-1) == labels).mean(axis=1))
+    np.testing.assert_allclose(alone, (seen.argmax(-1) == labels).mean(axis=1))
+    assert carried[-1] > alone.max() + 0.2
 
 
 def test_accuracies_are_counted_and_averages_end_at_the_glimpse():
