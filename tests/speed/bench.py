@@ -96,12 +96,14 @@ def recording(n_images=256, n_steps=5):
 
         # The program's own time: where a virtual machine has given its free memory back, whoever asks for some waits
         # for the host, from 0.05 to 0.9 s for the same recording. What the system takes is shown beside it.
-        own, ratios = interleaved(functions, after=clear, clock=lambda: os.times().user)
-        system, _ = interleaved(functions, 3, after=clear, clock=lambda: os.times().system)
+        own, whole = (
+            interleaved(functions, rounds, after=clear, clock=clock)[1]
+            for rounds, clock in ((ROUNDS, lambda: os.times().user), (3, time.process_time))
+        )
     print(f"recording all layers of {n_images} images at {n_steps + 1} steps, added to unrolling, user time:")
     for place in ("in memory", "to a file"):
-        print(f"  {place}: {100 / ratios[place] - 100:+.1f} % (bar ≤ 10)", end="")
-        print(f"; system time: {100 * (system[place] - system['unroll']) / own['unroll']:+.1f} %")
+        print(f"  {place}: {100 / own[place] - 100:+.1f} % (bar ≤ 10)", end="")
+        print(f"; with the system's: {100 / whole[place] - 100:+.1f} %")
 
 
 def working_memory(form, n_images, n_steps):
