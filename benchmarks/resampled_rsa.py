@@ -110,7 +110,7 @@ def resampled_standardise(
 def resampled_mean(vectors: NDArray, metric: str, counts: NDArray) -> NDArray[np.float64]:
     """Mean of condensed vectors (vector, pair), each standardised inside each resample: (resample, pair)."""
     mean = np.empty(counts.shape)
-    ordered = [sort_pairs(vector) if metric == "spearman" else None for vector in vectors]
+    ordered = [_sorted(vector, metric) for vector in vectors]
     for block in _blocks(len(counts)):
         mean[block] = sum(
             resampled_standardise(vector, metric, counts[block], pairs)
@@ -118,6 +118,11 @@ def resampled_mean(vectors: NDArray, metric: str, counts: NDArray) -> NDArray[np
         )
     mean /= len(vectors)
     return mean
+
+
+def _sorted(dissimilarities: NDArray, metric: str) -> SortedPairs | None:
+    """Sort where the metric is of ranks."""
+    return sort_pairs(dissimilarities) if metric == "spearman" else None
 
 
 def _blocks(n_resamples: int) -> list[slice]:
@@ -142,7 +147,7 @@ def resampled_products(
         (other, resample), float64; NaN in resamples where nothing varies.
     """
     products = np.empty((len(others), len(counts)))
-    pairs = sort_pairs(dissimilarities) if metric == "spearman" else None
+    pairs = _sorted(dissimilarities, metric)
     for block in _blocks(len(counts)):
         standard = resampled_standardise(dissimilarities, metric, counts[block], pairs)
         for row, other in zip(products, others, strict=True):

@@ -207,14 +207,20 @@ def log_odds_against(logits: Tensor, labels: Tensor) -> Tensor:
     30 % of the pixels had the wrong sign. An attack so misled would pass for robustness (Carlini & Wagner 2017, arXiv
     1608.04644).
     """
-    others = logits.scatter(-1, labels[:, None], -torch.inf)
-    return others.logsumexp(-1) - logits.gather(-1, labels[:, None])[:, 0]
+    right, others = _right_and_others(logits, labels)
+    return others.logsumexp(-1) - right
 
 
 def margin(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the right class's logit minus the largest of the others, (image,); negative where the answer is wrong."""
-    others = logits.scatter(-1, labels[:, None], -torch.inf)
-    return logits.gather(-1, labels[:, None])[:, 0] - others.amax(-1)
+    right, others = _right_and_others(logits, labels)
+    return right - others.amax(-1)
+
+
+def _right_and_others(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the right class's logit (image,), and the logits with it at minus infinity."""
+    index = labels[:, None]
+    return logits.gather(-1, index)[:, 0], logits.scatter(-1, index, -torch.inf)
 
 
 def answer_logits(
