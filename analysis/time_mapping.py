@@ -19,18 +19,9 @@ from analysis.timing_stage import run_timing_stage
 from benchmarks.bootstrap import interval, shifted
 from benchmarks.centroid_decoding import ALL_POSITIONS
 from benchmarks.clock_fit import clock_grid, read_at
-from benchmarks.it_decoding import (
-    CHANCE,
-    GRID,
-    N_ASSIGNMENTS,
-    N_NEURON_RESAMPLES,
-    WINDOW_MS,
-    CourseFit,
-    TimeCourse,
-    layer_rows,
-    prepare_fit,
-    time_courses,
-)
+from benchmarks.course_fit import GRID, CourseFit, prepare_fit
+from benchmarks.it_courses import CHANCE, N_ASSIGNMENTS, N_NEURON_RESAMPLES, WINDOW_MS, TimeCourse, time_courses
+from benchmarks.it_decoding import layer_rows
 
 ONSET, HALF, N_PEAK, PROFILE_EVERY = 0.1, 0.5, 5, 5
 """Shares of the rise from baseline to peak; windows in a row that the peak is a mean over, so that noise does not
@@ -102,7 +93,7 @@ def fitted_table(row: pd.Series, curve: NDArray, times_ms: NDArray) -> pd.DataFr
     Parameters
     ----------
     row
-        Of `benchmarks.it_decoding.fit_course`.
+        Of `benchmarks.course_fit.fit_course`.
     curve
         (step,), decodability up to the step of the row.
     times_ms

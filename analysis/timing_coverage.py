@@ -23,7 +23,8 @@ from analysis.time_mapping import latencies
 from benchmarks.bootstrap import count_draws
 from benchmarks.centroid_decoding import ALL_POSITIONS
 from benchmarks.clock_fit import clock_grid, clock_interval, read_at
-from benchmarks.it_decoding import GRID, N_NEURON_RESAMPLES, prepare_fit, time_courses
+from benchmarks.course_fit import GRID, prepare_fit
+from benchmarks.it_courses import N_NEURON_RESAMPLES, time_courses
 from benchmarks.recordings.kumbhar2021 import CHANCE, CONDITIONS, DEADLINES_MS
 from benchmarks.simulated_timing import simulated_neurons
 from neurocnnf.clock import StepClock

@@ -14,8 +14,6 @@ what resamples give is shifted to what was measured.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,107 +21,19 @@ from numpy.typing import NDArray
 
 from benchmarks import resamples
 from benchmarks.benchmark import Benchmark, Run
-from benchmarks.bootstrap import count_draws, interval, shifted
-from benchmarks.ceilings import spearman_brown
-from benchmarks.centroid_decoding import ALL_POSITIONS, SPLITS, decode, right_answers
-from benchmarks.clock_fit import ScaledFit, clock_grid, clock_interval, step_gram, time_weights
+from benchmarks.bootstrap import count_draws
+from benchmarks.centroid_decoding import ALL_POSITIONS, right_answers
+from benchmarks.course_fit import CourseFit, fit_course, prepare_fit
 from benchmarks.inputs import each_activation
-from benchmarks.recordings.zhang2011 import OBJECTS, POSITIONS, bin_spikes, condition_trials, pseudo_population
+from benchmarks.it_courses import N_ASSIGNMENTS, N_NEURON_RESAMPLES, time_courses
+from benchmarks.recordings.zhang2011 import OBJECTS, POSITIONS
 from benchmarks.score import Score
 from neurocnnf.stimuli import Stimuli
 
-CHANCE = 1 / len(OBJECTS)
-WINDOW_MS, SLIDE_MS, FIRST_MS, LAST_MS = 50, 10, -100, 500
-N_ASSIGNMENTS, N_NEURON_RESAMPLES, N_HALVES = 5, 200, 20
 N_PICTURES, SHIFT = 20, 1 / 8
 """Pictures of each class; shift up and down, as a share of the picture's height. Fixed beforehand."""
-GRID = clock_grid(np.arange(0, 251, 2), np.r_[2:60, 60:201:7])
 RULE = "R² / Spearman-Brown reliability of the time course over halves of the neurons"
 NOTE = "no images of the study exist: the model sees other pictures; shape and latency only, amplitude free"
-STATISTICS = ("raw", "gain", "onset_ms", "ms_per_step")
-
-
-@dataclass(frozen=True)
-class TimeCourse:
-    """Decoding from IT over time.
-
-    Parameters
-    ----------
-    times_ms
-        (time,), centres of the windows, ms after stimulus onset.
-    accuracy
-        (time,), mean over assignments of trials.
-    resampled
-        (resample, time), neurons drawn with replacement: lower than `accuracy`, for the doubles among them.
-    reliability
-        Of `accuracy` over time: correlation of halves of the neurons, stepped up (Spearman-Brown).
-    n_neurons, n_trials, n_trials_total
-        Neurons; trials of all of them that entered, and that there are.
-    """
-
-    times_ms: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
-    resampled: NDArray[np.float64]
-    reliability: float
-    n_neurons: int
-    n_trials: int
-    n_trials_total: int
-
-    @property
-    def centred(self) -> NDArray[np.float64]:
-        """`resampled`, shifted so that the mean is `accuracy`."""
-        return self.resampled - self.resampled.mean(axis=0) + self.accuracy
-
-
-def time_bins() -> NDArray[np.int64]:
-    """Return the windows, (time_bin, 2), ms: 50 ms long, every 10 ms, from -100 to 500 ms."""
-    starts = np.arange(FIRST_MS, LAST_MS - WINDOW_MS + 1, SLIDE_MS)
-    return np.stack([starts, starts + WINDOW_MS], axis=1)
-
-
-def time_courses(
-    neurons,
-    rng: np.random.Generator,
-    n_assignments: int = N_ASSIGNMENTS,
-    n_resamples: int = N_NEURON_RESAMPLES,
-    splits: tuple[str, ...] = SPLITS,
-) -> dict[str, TimeCourse]:
-    """Decode the object at every time, with all positions known and at a new position.
-
-    Parameters
-    ----------
-    neurons
-        As `zhang2011.load_neurons` returns them.
-    rng
-        Source of assignments, resamples and halves; both splits share them.
-    n_assignments, n_resamples
-        Random assignments of trials that are averaged; resamples of neurons.
-    splits
-        As in `centroid_decoding.decode`.
-    """
-    bins = time_bins()
-    spikes, trials = [bin_spikes(neuron, bins) for neuron in neurons], [condition_trials(n) for n in neurons]
-    n = len(neurons)
-    drawn = count_draws((np.arange(n),), n_resamples, rng)
-    first = rng.permuted(np.tile(np.arange(n) < n // 2, (N_HALVES, 1)), axis=1)
-    counts = np.concatenate([np.ones((1, n)), drawn, first, ~first])
-    populations = [pseudo_population(spikes, trials, rng) for _ in range(n_assignments)]
-    courses = {}
-    for split in splits:
-        curves = np.mean([decode(one.responses, split, counts) for one in populations], axis=0)
-        accuracy, samples = curves[0], curves[1 : 1 + n_resamples]
-        halves = curves[1 + n_resamples :].reshape(2, N_HALVES, -1)
-        half = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(*halves, strict=True)])
-        courses[split] = TimeCourse(
-            bins.mean(axis=1),
-            accuracy,
-            samples,
-            float(spearman_brown(half)),
-            n,
-            populations[0].n_used,
-            populations[0].n_total,
-        )
-    return courses
 
 
 def position_stimuli(images: NDArray[np.uint8], labels: NDArray, identifier: str) -> Stimuli:
@@ -170,73 +80,6 @@ def model_decodability(activations: NDArray, split: str) -> NDArray[np.bool_]:
     """
     shape = (len(activations), len(OBJECTS), len(POSITIONS), N_PICTURES, activations.shape[2])
     return right_answers(activations.reshape(shape), split)[0].reshape(len(activations), -1)
-
-
-@dataclass(frozen=True)
-class CourseFit:
-    """A time course, ready to be fitted by curves over steps; sample 0 is the measured one, the others resamples."""
-
-    course: TimeCourse
-    fit: ScaledFit
-    total: NDArray[np.float64]  # (sample,), sum of squares about the mean over time: the flat null's error
-
-
-def prepare_fit(course: TimeCourse, n_steps: int) -> CourseFit:
-    """Prepare a time course, of the windows of `time_bins`, for curves of steps 0 … n_steps."""
-    curves = np.concatenate([course.accuracy[None], course.resampled]) - CHANCE
-    total = np.square(curves - curves.mean(axis=1, keepdims=True)).sum(axis=1)
-    weights, gram = _weights(n_steps)
-    products = np.stack([curves @ part for part in weights])
-    return CourseFit(course, ScaledFit(np.square(curves).sum(axis=1), products, gram), total)
-
-
-@cache
-def _weights(n_steps: int) -> tuple[NDArray, NDArray]:
-    weights = time_weights(time_bins().mean(axis=1), n_steps, GRID, WINDOW_MS)
-    return weights, step_gram(weights)
-
-
-def fit_course(prepared: CourseFit, curve: NDArray, resampled: NDArray) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """Fit a clock to a time course for the model stopped at each step.
-
-    Parameters
-    ----------
-    prepared
-        The course.
-    curve
-        (step,), the model's decodability.
-    resampled
-        (resample, step), of resampled pictures; each meets one resample of the neurons.
-
-    Returns
-    -------
-    table
-        A row per step it is stopped at: ``raw`` (R²), ``gain`` (R² less that of step 0), ``onset_ms``,
-        ``ms_per_step``, each with ``_low`` and ``_high``; ``amplitude``, ``rmse``, ``rmse_flat`` and ``at_edge`` (the
-        data do not bound the clock).
-    r2
-        (step, resample + 1): the estimate, then resamples, shifted to have it as their mean.
-    """
-    samples = np.concatenate([curve[None], resampled]) - CHANCE
-    n_times, every = len(prepared.course.times_ms), np.arange(len(samples))
-    rows, kept, first = [], [], None
-    for step in range(len(curve)):
-        errors, amplitudes = prepared.fit.errors(samples[:, np.minimum(np.arange(len(curve)), step)])
-        best = errors.argmin(axis=1)
-        least = errors[every, best]
-        r2 = 1 - least / prepared.total
-        first = r2 if first is None else first
-        values = (r2, r2 - first, GRID.onset_ms[best], GRID.ms_per_step[best])
-        row: dict[str, Any] = {"step": step}
-        for name, sample in zip(STATISTICS, values, strict=True):
-            tried = getattr(GRID, name, None)
-            bounds = interval(shifted(sample[1:], sample[0])) if tried is None else clock_interval(sample, tried)
-            row |= {name: sample[0]} | dict(zip((f"{name}_low", f"{name}_high"), bounds, strict=True))
-        row |= {"amplitude": amplitudes[0, best[0]], "rmse": np.sqrt(max(least[0], 0) / n_times)}
-        row |= {"rmse_flat": np.sqrt(prepared.total[0] / n_times), "at_edge": bool(GRID.at_edge(best[:1])[0])}
-        rows.append(row)
-        kept.append(np.r_[r2[0], shifted(r2[1:], r2[0])])
-    return pd.DataFrame(rows), np.array(kept)
 
 
 def layer_rows(

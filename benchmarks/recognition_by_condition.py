@@ -20,8 +20,9 @@ from benchmarks import resamples
 from benchmarks.benchmark import Benchmark, Run
 from benchmarks.bootstrap import N_RESAMPLES, interval, recentred
 from benchmarks.clean_readout import Answers, answer
-from benchmarks.recognition_measures import SHIFT_RULES, Match, People, draw_pictures, meet_people
+from benchmarks.recognition_measures import Match, People, draw_pictures, meet_people
 from benchmarks.score import Score
+from benchmarks.shift_ceiling import SHIFT_RULES
 
 Measure = Callable[[Answers, str, People, NDArray], Iterable[Match]]
 QUICK_RESAMPLES = 200

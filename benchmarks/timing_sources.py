@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks.it_decoding import CHANCE, model_decodability, position_stimuli
+from benchmarks.it_courses import CHANCE
+from benchmarks.it_decoding import model_decodability, position_stimuli
 from benchmarks.recordings import kumbhar2021
 from benchmarks.recordings.kumbhar2021_stimuli import condition_stimuli, to_gray
 from benchmarks.recordings.zhang2011 import FILES, load_neurons

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from benchmarks import it_decoding as it
+from benchmarks import it_courses as it
 from benchmarks.clock_fit import clock_grid, read_at
-from benchmarks.it_decoding import CHANCE, ItDecoding, TimeCourse, fit_course, position_stimuli, prepare_fit
+from benchmarks.course_fit import fit_course, prepare_fit
+from benchmarks.it_courses import CHANCE, TimeCourse
+from benchmarks.it_decoding import ItDecoding, position_stimuli
 from benchmarks.simulated_timing import simulated_neurons
 from neurocnnf.clock import StepClock
 

@@ -13,6 +13,7 @@ from benchmarks import recognition_measures as measures
 from benchmarks.clean_readout import Answers
 from benchmarks.profiles import condition_means
 from benchmarks.recognition_by_condition import RecognitionByCondition
+from benchmarks.shift_ceiling import NO_RULE_FLAT, NO_RULE_SHIFT, SHIFT_RULE, shift_ceiling
 from neurocnnf.stimuli import Stimuli
 
 N_CONDITIONS, N_CATEGORIES, N_STEPS = 12, 4, 4
@@ -173,7 +174,7 @@ def test_a_mask_that_changes_nothing_shifts_nothing():
     low, high = np.quantile(match.samples, [0.025, 0.975])
     assert low < 0 < high
     assert np.isnan(match.ceiling)
-    assert match.rule == measures.NO_RULE_SHIFT
+    assert match.rule == NO_RULE_SHIFT
 
 
 @pytest.mark.parametrize(("gain", "error"), [(1, 0.02), (0.3, 0.02), (1.5, 0.02), (1, 0.07)])
@@ -182,17 +183,17 @@ def test_profiles_of_one_shape_seldom_have_a_ceiling_of_shift(gain, error):
     errors = np.full((2, 17), error)
     shape = rng.uniform(-0.25, 0.25, 17)
     means = np.stack([0.6 + gain * shape, 0.7 + shape])
-    rules = [measures.shift_ceiling(rng.normal(means, errors), errors, "pearson", rng)[1] for _ in range(200)]
-    assert rules.count(measures.SHIFT_RULE) <= 20  # of 10 expected
+    rules = [shift_ceiling(rng.normal(means, errors), errors, "pearson", rng)[1] for _ in range(200)]
+    assert rules.count(SHIFT_RULE) <= 20  # of 10 expected
 
 
 def test_a_shift_has_a_ceiling_where_it_exceeds_what_errors_make():
     rng = np.random.default_rng(0)
     apart = np.tile(rng.uniform(0.4, 0.95, 15), (2, 1)) + np.linspace([-0.2, 0], [0.2, 0], 15).T
-    ceiling, rule = measures.shift_ceiling(apart, np.full((2, 15), 0.02), "pearson", rng)
+    ceiling, rule = shift_ceiling(apart, np.full((2, 15), 0.02), "pearson", rng)
     assert ceiling == pytest.approx(2 * (1 - pearsonr(*apart)[0]))
-    assert rule == measures.SHIFT_RULE
-    assert measures.shift_ceiling(apart, np.full((2, 15), 0.9), "pearson", rng)[1] == measures.NO_RULE_FLAT
+    assert rule == SHIFT_RULE
+    assert shift_ceiling(apart, np.full((2, 15), 0.9), "pearson", rng)[1] == NO_RULE_FLAT
 
 
 def test_a_feedforward_model_has_no_shift():

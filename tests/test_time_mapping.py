@@ -9,7 +9,7 @@ import pytest
 from analysis import timing_coverage as cover
 from analysis.time_mapping import latencies, rise_time
 from analysis.timing_stage import run_timing_stage
-from benchmarks.it_decoding import TimeCourse, time_bins
+from benchmarks.it_courses import TimeCourse, time_bins
 from neurocnnf.datastore import DataMissing
 
 TIMES = time_bins().mean(axis=1)
