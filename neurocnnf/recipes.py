@@ -43,7 +43,7 @@ class Recipe:
         So many batches of the second part, the first ones, take 1 … `n_steps` passes, drawn evenly: where the
         feedforward part has gone far, answers after many passes are at first too wrong to learn from.
     learning_rate
-        Peak of AdamW. First part: linear warm-up over 100 batches, then linear decay to 40 %; second part, with smaller
+        Its peak. First part: linear warm-up over 100 batches, then linear decay to 40 %; second part, with smaller
         batches: linear from 25 % to 0.
     reconstruction_weight
         Of the reconstruction error in the loss; λ_mse of Huang et al. (2020), supplement C.
@@ -56,7 +56,8 @@ class Recipe:
     clean_weight
         λ_clean, of the clean half of such a batch.
     optimiser
-        "adamw", or "sgd" with momentum 0.9 and a learning rate that decays polynomially (power 0.9), the authors'.
+        "adamw"; "muon" for the convolutions' kernels and AdamW for all else (`neurocnnf.optimisers`), which takes far
+        fewer batches; or "sgd" with momentum 0.9 and a rate that decays polynomially (power 0.9), the authors'.
     """
 
     model: str
@@ -85,7 +86,7 @@ class Recipe:
     def feedforward_key(self) -> str:
         """Return a name of all that decides the first part: data, and a hash of the rest."""
         size = self.feedforward_batches, self.batch_size
-        pace = self.learning_rate, self.weight_decay, self.gradient_clip
+        pace = self.learning_rate, self.weight_decay, self.gradient_clip, self.optimiser
         ours = repr((self.model.partition("-")[2], self.augmentation, *size, *pace))
         return f"{self.data}-{hashlib.sha256(ours.encode()).hexdigest()[:8]}"
 

@@ -19,6 +19,7 @@ from neurocnnf.attacks import pgd
 from neurocnnf.augmentation import augment
 from neurocnnf.glimpses import Look
 from neurocnnf.losses import adversarial_cross_entropy, reconstruction_error, stepwise_cross_entropy
+from neurocnnf.optimisers import Optimiser, make_optimiser
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Recipe, find_recipe
 from neurocnnf.unrolled import PIXELS, UnrolledModel
@@ -78,7 +79,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     images, labels = (part.to(device) for part in (load_training_tensors(recipe.data) if data is None else data))
     model = build_model(recipe.model, seed=seed).to(device)
-    if device != "cpu":
+    if device != "cpu" and recipe.optimiser != "muon":  # whose matrices share the kernels' storage
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     trunk = out.parent / f"trunk-{recipe.feedforward_key()}-{seed}.pt"
     _check_same_run(out, f"{recipe}, seed {seed}\n")
@@ -111,7 +112,7 @@ def load_training_tensors(name: str, split: str = "train") -> tuple[Tensor, Tens
 
 def train_batch(
     model: UnrolledModel,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Optimiser,
     recipe: Recipe,
     images: Tensor,
     labels: Tensor,
@@ -187,15 +188,7 @@ def train_batch(
     }
 
 
-def make_optimiser(model: UnrolledModel, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser, of the trunk's weights alone; `train` adds the recurrence's own after its part."""
-    trunk = list(model.levels.parameters())
-    if recipe.optimiser == "sgd":
-        return torch.optim.SGD(trunk, recipe.learning_rate, momentum=0.9, weight_decay=recipe.weight_decay)
-    return torch.optim.AdamW(trunk, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-
-
-def _add_recurrence(optimiser: torch.optim.Optimizer, model: UnrolledModel) -> None:
+def _add_recurrence(optimiser: Optimiser, model: UnrolledModel) -> None:
     own = [p for name, p in model.named_parameters() if not name.startswith("levels.")]
     if own:
         optimiser.add_param_group({"params": own})
@@ -249,9 +242,7 @@ def _machine(device: torch.device) -> str:
     return f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
 
 
-def _save(
-    path: Path, model: UnrolledModel, optimiser: torch.optim.Optimizer, done: int, seconds: float, trunk_only=False
-) -> None:
+def _save(path: Path, model: UnrolledModel, optimiser: Optimiser, done: int, seconds: float, trunk_only=False) -> None:
     partial = path.with_suffix(f".{os.getpid()}.partial")  # two runs may leave the same trunk at once
     weights = {k: v for k, v in model.state_dict().items() if not trunk_only or k.startswith("levels.")}
     state = {
@@ -265,7 +256,7 @@ def _save(
     partial.replace(path)
 
 
-def _resume(model: UnrolledModel, recipe: Recipe, paths: list[Path]) -> tuple[torch.optim.Optimizer, int, float]:
+def _resume(model: UnrolledModel, recipe: Recipe, paths: list[Path]) -> tuple[Optimiser, int, float]:
     optimiser = make_optimiser(model, recipe)
     for path in paths:
         if path.exists():
