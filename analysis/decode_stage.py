@@ -23,7 +23,8 @@ from benchmarks.readout import object_folds
 from neurocnnf.display import progress_bar
 
 STUDY_FILES = ("tang2018_occlusion/data_occlusion_klab325v2.mat", "tang2018_occlusion/display_all_images.jpg")
-"""What is read, besides the original pictures (KLAB325.mat) where they are at hand."""
+ORIGINALS = ("tang2018_occlusion/KLAB325.mat",)
+"""The pictures themselves: read where they are at hand, instead of the thumbnails."""
 SHOWN_FOR_TRAJECTORIES, QUICK_STIMULI = 120, 400
 
 
@@ -98,7 +99,8 @@ def real_data(store, quick: bool = False, **_):
 
 def stage(argv: Sequence[str] | None = None) -> Path:
     """Write ``<out>.<table>.csv`` for each table, and ``<out>.json``, unless up to date; return the stem."""
-    return run_timing_stage(__doc__ or "", argv, STUDY_FILES, real_data, simulated_data, decoded)
+    parts = real_data, simulated_data, decoded
+    return run_timing_stage(__doc__ or "", argv, STUDY_FILES, *parts, where_here=ORIGINALS)
 
 
 if __name__ == "__main__":

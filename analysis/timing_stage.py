@@ -26,6 +26,8 @@ def run_timing_stage(
     source: Callable,
     simulated_source: Callable,
     compute: Callable[..., dict[str, pd.DataFrame]],
+    *,
+    where_here: tuple[str, ...] = (),
 ) -> Path:
     """Read the command line, run the stage unless it is up to date, and return the stem of what it wrote.
 
@@ -44,6 +46,8 @@ def run_timing_stage(
         those of handwritten digits, and the name is "simulated".
     compute
         ``compute(models, source, n_steps, seed, quick=…)`` returns the tables.
+    where_here
+        Names of files that `source` reads only where they are at hand: what it gives depends on them, too.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("models", nargs="+", help="names or paths; of several, the last the control")
@@ -57,7 +61,8 @@ def run_timing_stage(
     settings = {"n_steps": options.n_steps, "seed": options.seed, "quick": options.quick}
     try:
         real = partial(source, store=store, quick=options.quick)
-        _write(options.models, options.out, settings, real, compute, store, files)
+        read = files + tuple(name for name in where_here if store.available(name))
+        _write(options.models, options.out, settings, real, compute, store, read)
         return options.out
     except DataMissing as missing:
         if not options.simulate_missing:

@@ -116,6 +116,7 @@ _CIFAR10 = Recipe(
 # The narrowest of them, for processors: ten epochs of small batches, and one and a half more.
 _CIFAR10_SMALL = Recipe(
     "cnnf-wrn-16-1", "cifar10", "crop-flip", 7800, 1170, 2, drawn_batches=585, batch_size=64, feedback_batch_size=64,
+    learning_rate=0.02, optimiser="muon",
 )  # fmt: skip
 _FASHION_ATTACK, _CIFAR_ATTACK = Attack(0.2, 0.071), Attack(0.063, 0.02)
 # The authors' scripts for Fashion-MNIST: 200 epochs of 256 images from scratch.

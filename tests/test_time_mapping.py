@@ -72,6 +72,22 @@ def missing(**_):
     raise DataMissing("some/file.csv", "of a test")
 
 
+def test_a_file_that_comes_later_is_an_input_and_makes_the_stage_run_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROCNNF_DATA", str(tmp_path))
+    source = lambda store, **_: 2.0 if store.available("study/extra.bin") else 1.0  # noqa: E731
+    arguments = ["cnnf-digits", "--out", str(tmp_path / "out")]
+
+    def value():
+        run_timing_stage("test", arguments, (), source, source, tables, where_here=("study/extra.bin",))
+        return pd.read_csv(tmp_path / "out.numbers.csv")["value"].item()
+
+    assert value() == 1.0
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "extra.bin").write_bytes(b"pictures")
+    assert value() == 2.0
+    assert "data:study/extra.bin" in (tmp_path / "out.json").read_text()
+
+
 def test_the_stage_writes_tables_and_says_whether_they_are_simulated(tmp_path, capsys):
     out = tmp_path / "study"
     arguments = ["cnnf-digits", "cnn-digits", "--out", str(out)]
