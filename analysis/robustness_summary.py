@@ -1,7 +1,7 @@
 """The paper's table of robustness: clean, PGD and SPSA, first and e2e, and transfer, for CNN and CNN-F.
 
-Columns as in Huang et al. (2020, arXiv 2007.09200, tables 1 and 2), with the answers that no attack changed beside
-them; each row at the last step that was measured.
+Columns as in Huang et al. (2020, arXiv 2007.09200, tables 1 and 2), with AutoAttack and the answers that no attack
+changed beside them; each row at the last step that was measured.
 
 Run ``python -m analysis.robustness_summary --in build/robustness/*.csv --out build/robustness/table``.
 """
@@ -25,6 +25,7 @@ COLUMNS = {
     "SPSA first": ("spsa", "first"),
     "SPSA e2e": ("spsa", "e2e"),
     "transfer": ("transfer-pgd-7", "transfer"),
+    "AutoAttack": ("autoattack", "e2e"),
     "any": ("any", "any"),
 }
 ROWS = {"CNN": ("cnn", "last"), "CNN-F (last)": ("cnnf", "last"), "CNN-F (average)": ("cnnf", "average")}
@@ -43,7 +44,7 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row per data set, ε and of `ROWS`; columns data, epsilon, model, step, those of `COLUMNS` (NaN where not
-        measured), and n, the images of the first and the fewest of them ("200", or "200 (SPSA: 20)").
+        measured), and n, the images of the first and the fewest of them ("200", or "200 (SPSA, AutoAttack: 20)").
 
     Raises
     ------
@@ -73,7 +74,7 @@ def _row(here: pd.DataFrame) -> dict[str, object]:
     cells = here.drop_duplicates(["attack", "gradient"]).set_index(["attack", "gradient"])
     row = {name: 100 * cells["accuracy"].get(key, float("nan")) for name, key in COLUMNS.items()}
     n, few = int(cells["n_used"].max()), int(cells["n_used"].min())
-    return row | {"n": str(n) if n == few else f"{n} (SPSA: {few})"}
+    return row | {"n": str(n) if n == few else f"{n} (SPSA, AutoAttack: {few})"}
 
 
 def as_cells(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,9 +2,8 @@
 
 White-box: `pgd`, through the feedforward sweep alone (``n_steps=0``, Huang et al.'s "first") or through all the steps
 of the answer that is evaluated ("e2e"). Black-box: `spsa`, which only reads logits, and images made on another model.
-`neurocnnf.smooth_gates` replaces the gradient of the hard gates; `neurocnnf.robustness` measures a model with all of
-them. AutoAttack (Croce & Hein 2020) is left out: the maintained libraries that hold it import torchvision, which does
-not load beside this build of torch.
+`neurocnnf.smooth_gates` replaces the gradient of the hard gates, `neurocnnf.auto_attack` is the check by others' code,
+`neurocnnf.robustness` measures a model with all of them.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ def pgd(
     """
     low, high = _ball(images, epsilon)
     attacked = _random_start(images, low, high, epsilon, generator) if start is None else start
-    with _frozen(model), torch.enable_grad():
+    with frozen(model), torch.enable_grad():
         for _ in range(n_attack_steps):
             attacked = attacked.detach().requires_grad_()
             logits = answer_logits(model, attacked, n_steps, readout, compiled=compiled)
@@ -252,7 +251,7 @@ def _random_start(images: Tensor, low: Tensor, high: Tensor, epsilon: float, gen
 
 
 @contextmanager
-def _frozen(model: UnrolledModel) -> Iterator[None]:
+def frozen(model: UnrolledModel) -> Iterator[None]:
     """Ask for no gradient of the weights: one of the images alone costs a third less."""
     needed = [p.requires_grad for p in model.parameters()]
     model.requires_grad_(False)

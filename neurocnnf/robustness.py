@@ -3,7 +3,7 @@
 Follows Carlini et al. (2019, arXiv 1902.06705) and Athalye et al. (2018, arXiv 1802.00420): each number is of the worst
 of several starts, of weak and strong, white-box and black-box attacks, each aimed at the very answer that is evaluated;
 the row "any" counts an image as right only where *no* attack changed the answer. An image whose clean answer is wrong
-is wrong under every attack. AutoAttack is left out: see `neurocnnf.attacks`.
+is wrong under every attack.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from neurocnnf.attacks import READOUTS, pgd, pgd_until_wrong, spsa
+from neurocnnf.auto_attack import auto_attack
 from neurocnnf.images import load_training_set, to_model_range
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Attack, find_recipe
@@ -40,20 +41,26 @@ class Effort:
         Random starts of each PGD, of which every image keeps the worst; SPSA begins at the image, once.
     strong_steps
         Attack steps of the strong PGD, each 2.5 ε / strong_steps long (Madry et al. 2018); the weak one is the paper's.
-    n_spsa_images
-        SPSA attacks so many of the images, the first ones: it costs hundreds of sweeps per image.
+    n_costly
+        SPSA and AutoAttack attack so many of the images, the first ones: they cost hundreds of sweeps per image.
     spsa_steps, spsa_pairs
         Estimated gradients, each from so many pairs. Adam's steps are ε / 5 long.
+    auto_iterations, auto_queries
+        Gradients of each APGD of AutoAttack, and images that its Square tries (`neurocnnf.auto_attack`).
     """
 
     n_restarts: int = 2
     strong_steps: int = 50
-    n_spsa_images: int = 20
+    n_costly: int = 20
     spsa_steps: int = 10
     spsa_pairs: int = 32
+    auto_iterations: int = 100
+    auto_queries: int = 200
 
 
-QUICK = Effort(n_restarts=1, strong_steps=20, n_spsa_images=4, spsa_steps=4, spsa_pairs=16)
+QUICK = Effort(
+    n_restarts=1, strong_steps=20, n_costly=4, spsa_steps=4, spsa_pairs=16, auto_iterations=10, auto_queries=10
+)
 
 # Takes (images, labels, n_steps, readout, generator), gives attacked images. n_steps is None for a gradient
 # through step 0 whose images are held against the answers of every step: it must not rest at the first wrong one.
@@ -160,10 +167,11 @@ def robustness(
     Returns
     -------
     pandas.DataFrame
-        Columns attack ("clean", "pgd-7", "pgd-50", "pgd-50-smooth": through `smooth_gates`, "spsa", "transfer-pgd-7";
-        "any"), gradient ("none"; "first": through step 0 alone; "e2e": through all steps of the answer; "transfer";
-        "any"), readout, step, epsilon, accuracy, n_correct, n_used, n_total, low, high (Wilson's 95 % interval).
-        Step k is the answer after k feedback passes: of its own logits ("last"), or the mean of all up to it.
+        Columns attack ("clean", "pgd-7", "pgd-50", "pgd-50-smooth": through `smooth_gates`, "spsa", "autoattack",
+        "transfer-pgd-7"; "any"), gradient ("none"; "first": through step 0 alone; "e2e": through all steps of the
+        answer; "transfer"; "any"), readout, step, epsilon, accuracy, n_correct, n_used, n_total, low, high (Wilson's
+        95 % interval). Step k is the answer after k feedback passes: of its own logits ("last"), or the mean of all up
+        to it.
 
     Raises
     ------
@@ -229,13 +237,21 @@ def _runs(
             n_pairs=effort.spsa_pairs, generator=generator, n_steps=n_steps or 0, readout=readout,
         )  # fmt: skip
 
+    def ensemble(x, y, n_steps, readout, generator):
+        return auto_attack(
+            model, x, y, epsilon=attack.epsilon, n_iterations=effort.auto_iterations, n_queries=effort.auto_queries,
+            generator=generator, n_steps=n_steps or 0, readout=readout,
+        )  # fmt: skip
+
     both, starts = ("first", "e2e"), effort.n_restarts
     weak_name, strong_name = f"pgd-{attack.n_attack_steps}", f"pgd-{effort.strong_steps}"
     yield _Run(weak_name, both, climb(model, weak), n_images, starts)
     yield _Run(strong_name, both, climb(model, strong), n_images, starts)
     if model.recurrent:  # the feedforward sweep has no gates of feedback
         yield _Run(f"{strong_name}-smooth", ("e2e",), climb(model, strong, smooth_gates), n_images, starts)
-    yield _Run("spsa", both, estimate, min(effort.n_spsa_images, n_images), 1)
+    n_costly = min(effort.n_costly, n_images)
+    yield _Run("spsa", both, estimate, n_costly, 1)
+    yield _Run("autoattack", both, ensemble, n_costly, 1)
     if control is not None:
         yield _Run(f"transfer-{weak_name}", ("transfer",), climb(control, weak), n_images, starts)
 

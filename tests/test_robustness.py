@@ -16,8 +16,10 @@ from neurocnnf.train import load_training_tensors
 
 N, STEPS = 16, 1
 WEAK = Attack(epsilon=0.05, step_size=0.018)
-EFFORT = Effort(n_restarts=1, strong_steps=50, n_spsa_images=3, spsa_steps=4, spsa_pairs=12)
-FAST = replace(EFFORT, strong_steps=8, n_spsa_images=1, spsa_steps=1)
+EFFORT = Effort(
+    n_restarts=1, strong_steps=50, n_costly=3, spsa_steps=4, spsa_pairs=12, auto_iterations=20, auto_queries=20
+)
+FAST = replace(EFFORT, strong_steps=8, n_costly=1, spsa_steps=1, auto_iterations=2, auto_queries=2)
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +53,16 @@ NOISE = 2 * math.sqrt(2 * 0.25 * N)
 
 def test_every_attack_has_every_readout_at_every_step(table):
     expected = [("clean", "none"), ("pgd-7", "first"), ("pgd-7", "e2e"), ("pgd-50", "first"), ("pgd-50", "e2e")]
-    expected += [("pgd-50-smooth", "e2e"), ("spsa", "first"), ("spsa", "e2e"), ("transfer-pgd-7", "transfer")]
-    expected += [("any", "any")]
+    expected += [("pgd-50-smooth", "e2e"), ("spsa", "first"), ("spsa", "e2e"), ("autoattack", "first")]
+    expected += [("autoattack", "e2e"), ("transfer-pgd-7", "transfer"), ("any", "any")]
     rows = [(*pair, readout, step) for pair in expected for readout in READOUTS for step in range(STEPS + 1)]
     assert list(table[["attack", "gradient", "readout", "step"]].itertuples(index=False, name=None)) == rows
     assert set(table["epsilon"][table["attack"] == "clean"]) == {0.0}
     assert set(table["epsilon"][table["attack"] != "clean"]) == {WEAK.epsilon}
     assert (table["accuracy"] == table["n_correct"] / table["n_used"]).all()
-    assert set(table["n_used"][table["attack"] == "spsa"]) == {EFFORT.n_spsa_images}
-    assert set(table["n_used"][table["attack"] != "spsa"]) == {N}
+    costly = table["attack"].isin(["spsa", "autoattack"])
+    assert set(table["n_used"][costly]) == {EFFORT.n_costly}
+    assert set(table["n_used"][~costly]) == {N}
 
 
 def test_clean_answers_are_the_models_own(nets, digits, table):
@@ -90,20 +93,20 @@ def test_more_attack_steps_are_not_weaker_beyond_noise(table, gradient):
 def test_white_box_is_at_least_as_strong_as_transfer_and_as_no_gradient(table):
     for attack in ("pgd-7", "pgd-50"):
         assert (correct(table, attack, "e2e") <= correct(table, "transfer-pgd-7", "transfer") + NOISE).all()
-    share = {a: correct(table, a, "e2e") / n for a, n in (("pgd-50", N), ("spsa", EFFORT.n_spsa_images))}
+    share = {a: correct(table, a, "e2e") / n for a, n in (("pgd-50", N), ("spsa", EFFORT.n_costly))}
     assert (share["pgd-50"] <= share["spsa"] + NOISE / N).all()
 
 
 def test_no_attack_helps_and_what_none_changed_is_the_least(table):
     clean, least = correct(table, "clean", "none"), correct(table, "any", "any")
     for attack, gradient in table[["attack", "gradient"]].drop_duplicates().itertuples(index=False):
-        if attack != "spsa":  # which attacks fewer images
+        if attack not in ("spsa", "autoattack"):  # which attack fewer images
             assert (least <= correct(table, attack, gradient)).all()
             assert (correct(table, attack, gradient) <= clean).all()
 
 
 def test_at_step_0_both_gradients_are_one(table):
-    for attack in ("pgd-7", "pgd-50", "spsa"):
+    for attack in ("pgd-7", "pgd-50", "spsa", "autoattack"):
         first, e2e = correct(table, attack, "first"), correct(table, attack, "e2e")
         assert first.xs(0, level="step").equals(e2e.xs(0, level="step"))
 
@@ -132,15 +135,15 @@ def test_a_feedforward_control_has_step_0_only_and_no_smooth_gates(nets, digits)
     calls = []
     table = quick(nets[1], digits, n_steps=5, progress=lambda *args: calls.append(args))
     assert set(table["step"]) == {0}
-    assert set(table["attack"]) == {"clean", "pgd-7", "pgd-8", "spsa", "any"}
+    assert set(table["attack"]) == {"clean", "pgd-7", "pgd-8", "spsa", "autoattack", "any"}
     first = correct(table, "pgd-8", "first")
     assert first.equals(correct(table, "pgd-8", "e2e"))
     assert first["last", 0] == first["average", 0]
-    assert calls[-1] == ("cnn-digits: spsa first", len(calls), len(calls))
+    assert calls[-1] == ("cnn-digits: autoattack first", len(calls), len(calls))
 
 
 def test_the_seed_decides(nets, digits):
-    first, again = (quick(nets[0], digits, effort=replace(FAST, n_spsa_images=2)) for _ in range(2))
+    first, again = (quick(nets[0], digits, effort=replace(FAST, n_costly=2)) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
 
 
