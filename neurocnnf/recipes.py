@@ -139,11 +139,17 @@ _BASES = {
     ),
     "cifar10-small": _CIFAR10_SMALL,
     "cifar10-small-adversarial": replace(
-        _CIFAR10_SMALL, reconstructed="blocks", attack=_CIFAR_ATTACK, clean_weight=0.05, drawn_batches=200
+        _CIFAR10_SMALL, feedback_batches=780, reconstructed="blocks", attack=_CIFAR_ATTACK, clean_weight=0.05,
+        drawn_batches=200,
     ),
     "fashion-mnist-adversarial": _PAPER,
 }  # fmt: skip
-_CONTROLS = ("lateral", "predictive", "untied", "ungated", "shuffled")
+_RECURRENT = ("lateral", "predictive", "untied", "ungated", "shuffled")
+_CONTROLS = {
+    "mnist": ("wide", *_RECURRENT),
+    "cifar-gray": ("wide", *_RECURRENT),
+    "cifar10-small": ("untied", "shuffled"),
+}
 
 
 def _of_kind(kind: str, recipe: Recipe) -> Recipe:
@@ -159,7 +165,7 @@ def _of_kind(kind: str, recipe: Recipe) -> Recipe:
 RECIPES: dict[str, Recipe] = {
     f"{kind}-{base}": _of_kind(kind, recipe)
     for base, recipe in _BASES.items()
-    for kind in ("cnnf", "cnn", *(("wide", *_CONTROLS) if base in ("mnist", "cifar-gray") else ()))
+    for kind in ("cnnf", "cnn", *_CONTROLS.get(base, ()))
 }
 
 
