@@ -19,10 +19,11 @@ from figures.style import CNNF, CONTROL, FAINT, NAMES, PAGE_MM, letter, new_figu
 
 CAPTION = """Accuracy under attack, by step. Columns: attacks, each aimed at the very answer that is shown; first:
 gradient through step 0 alone; e2e: through all steps; smooth: hard gates replaced by smooth ones in the backward pass;
-transfer: images made on the feedforward control; any: right only where no attack changed the answer. Blue: CNN-F,
-answers of the last step's own logits (filled circles) and of the mean over steps so far (open squares). Vermilion
-diamond: the feedforward control, which has step 0 only; the dashed line carries it on. Bars: Wilson's 95 % interval
-over images. n: images attacked. An image whose clean answer is wrong is wrong under attack."""
+autoattack: APGD on two losses and Square, by the Adversarial Robustness Toolbox; transfer: images made on the
+feedforward control; any: right only where no attack changed the answer. Blue: CNN-F, answers of the last step's own
+logits (filled circles) and of the mean over steps so far (open squares). Vermilion diamond: the feedforward control,
+which has step 0 only; the dashed line carries it on. Bars: Wilson's 95 % interval over images. n: images attacked. An
+image whose clean answer is wrong is wrong under attack."""
 COLUMNS = ["kind", "data", "attack", "gradient", "readout", "step", "epsilon", "accuracy", "n_used", "low", "high"]
 LINES = {
     ("cnnf", "last"): (1.0, "o", "full", 0.0),

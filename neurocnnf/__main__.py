@@ -197,7 +197,7 @@ def robustness(
     out: Out = None,
     quick: Quick = False,
 ):
-    """Measure accuracy by step under attack: PGD, SPSA and transfer; by default with the paper's ε."""
+    """Measure accuracy by step under attack: PGD, SPSA, AutoAttack and transfer; by default with the paper's ε."""
     import pandas as pd
 
     from neurocnnf import load_model
@@ -218,6 +218,7 @@ def robustness(
         return [write_atomically(out, table.to_csv(index=False, lineterminator="\n").encode())]
 
     asked = {"epsilon": epsilon, "n_images": few["n_images"], "n_steps": n, "seed": seed, "quick": quick}
+    asked |= package_versions(["adversarial-robustness-toolbox"])
     sha256 = training_set_provenance(data)["sha256"]
     run_stage(out, stage_inputs("robustness", sha256, asked, nets), write)
     table = by_step(pd.read_csv(out)).round(3).astype(str)

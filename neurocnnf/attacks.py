@@ -68,7 +68,7 @@ def pgd(
     """
     low, high = _ball(images, epsilon)
     attacked = _random_start(images, low, high, epsilon, generator) if start is None else start
-    with frozen(model), torch.enable_grad():
+    with _frozen(model), torch.enable_grad():
         for _ in range(n_attack_steps):
             attacked = attacked.detach().requires_grad_()
             logits = answer_logits(model, attacked, n_steps, readout, compiled=compiled)
@@ -251,7 +251,7 @@ def _random_start(images: Tensor, low: Tensor, high: Tensor, epsilon: float, gen
 
 
 @contextmanager
-def frozen(model: UnrolledModel) -> Iterator[None]:
+def _frozen(model: UnrolledModel) -> Iterator[None]:
     """Ask for no gradient of the weights: one of the images alone costs a third less."""
     needed = [p.requires_grad for p in model.parameters()]
     model.requires_grad_(False)

@@ -26,10 +26,10 @@ class MuonOfKernels:
     """
 
     def __init__(self, parameters: list[nn.Parameter], learning_rate: float, weight_decay: float):
-        self._kernels = [p for p in parameters if p.ndim == 4]
-        self._matrices = [nn.Parameter(kernel.detach().view(len(kernel), -1)) for kernel in self._kernels]
         settings: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay}
-        self._muon = torch.optim.Muon(self._matrices, adjust_lr_fn="match_rms_adamw", **settings)
+        self._kernels: list[nn.Parameter] = []
+        self._matrices: list[nn.Parameter] = []
+        self._muon = torch.optim.Muon(self._take_kernels(parameters), adjust_lr_fn="match_rms_adamw", **settings)
         self._adamw = torch.optim.AdamW([p for p in parameters if p.ndim != 4], fused=True, **settings)
 
     @property
@@ -43,8 +43,11 @@ class MuonOfKernels:
         return {**self._muon.state, **self._adamw.state}
 
     def add_param_group(self, group: dict[str, Any]) -> None:
-        """Give AdamW more parameters, kernels too: what a recurrence adds is of any shape."""
-        self._adamw.add_param_group(group)
+        """Take more parameters: kernels to Muon, the others to AdamW."""
+        if matrices := self._take_kernels(group["params"]):
+            self._muon.add_param_group({"params": matrices})
+        if others := [p for p in group["params"] if p.ndim != 4]:
+            self._adamw.add_param_group({"params": others})
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -55,9 +58,18 @@ class MuonOfKernels:
     def step(self) -> None:
         """Take one step of both."""
         for matrix, kernel in zip(self._matrices, self._kernels, strict=True):
+            if matrix.data_ptr() != kernel.data_ptr():
+                raise RuntimeError("MuonOfKernels: expected kernels where they were, got moved ones. Make it anew.")
             matrix.grad = None if kernel.grad is None else kernel.grad.view(matrix.shape)
         self._muon.step()
         self._adamw.step()
+
+    def _take_kernels(self, parameters: list[nn.Parameter]) -> list[nn.Parameter]:
+        kernels = [p for p in parameters if p.ndim == 4]
+        matrices = [nn.Parameter(kernel.detach().view(len(kernel), -1)) for kernel in kernels]
+        self._kernels += kernels
+        self._matrices += matrices
+        return matrices
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of both."""

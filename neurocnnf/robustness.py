@@ -20,6 +20,7 @@ from torch import Tensor
 from neurocnnf.attacks import READOUTS, pgd, pgd_until_wrong, spsa
 from neurocnnf.auto_attack import auto_attack
 from neurocnnf.images import load_training_set, to_model_range
+from neurocnnf.lesions import ShuffledCNNF
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Attack, find_recipe
 from neurocnnf.smooth_gates import smooth_gates
@@ -69,13 +70,18 @@ _Make = Callable[[Tensor, Tensor, int | None, str, torch.Generator], Tensor]
 
 @dataclass(frozen=True)
 class _Run:
-    """An attack: its name, which of first, e2e and transfer it does, and on how many images, from how many starts."""
+    """An attack: its name, which of first, e2e and transfer it does, and on how many images, from how many starts.
+
+    `e2e_from` is the first step whose answers it attacks through all steps: at step 0, what the last *first* found
+    stands, where there was one.
+    """
 
     name: str
     gradients: tuple[str, ...]
     make: _Make
     n_images: int
     n_restarts: int
+    e2e_from: int = 1
 
 
 def attack_of(data: str) -> Attack:
@@ -176,9 +182,15 @@ def robustness(
     Raises
     ------
     ValueError, TypeError
-        For images or a number of steps that the model cannot take, or an ε or number of images below what is possible.
+        For images or a number of steps that the model cannot take, an ε or number of images below what is possible, or
+        a model that answers several images together.
     """
     steps, effort = (n_steps if model.recurrent else 0), effort or Effort()
+    if isinstance(model, ShuffledCNNF):
+        raise ValueError(
+            f"robustness: expected a model that looks at each image alone, got {model.name}, whose feedback is another "
+            "image's. Attack another one."
+        )
     check_images(images, model)
     check_n_steps(steps, model)
     if not 0 <= attack.epsilon < float("inf"):
@@ -186,15 +198,15 @@ def robustness(
     right = _right(model, images, labels, steps)
     found = [(CLEAN, "none", right)]
     runs = list(_runs(model, attack, effort, len(images), control))
-    total = sum(len(_targets(gradient, steps)) for run in runs for gradient in run.gradients)
+    total = sum(len(_targets(gradient, steps, run.e2e_from)) for run in runs for gradient in run.gradients)
     done, first = 0, right
     for run in runs:
         n = run.n_images
         for gradient in run.gradients:
             survived = right[..., :n].clone()
-            if gradient == "e2e":  # at step 0, which has no gates of feedback, smooth or not, it is what "first" is
+            if gradient == "e2e" and run.e2e_from:
                 survived[:, 0] = first[:, 0, :n]
-            for step, readout in _targets(gradient, steps):
+            for step, readout in _targets(gradient, steps, run.e2e_from):
                 done += 1
                 generator = torch.Generator().manual_seed(seed * 10_000 + done)
                 _attack(model, run, images[:n], labels[:n], survived, step, readout, generator)
@@ -240,7 +252,7 @@ def _runs(
     def ensemble(x, y, n_steps, readout, generator):
         return auto_attack(
             model, x, y, epsilon=attack.epsilon, n_iterations=effort.auto_iterations, n_queries=effort.auto_queries,
-            generator=generator, n_steps=n_steps or 0, readout=readout,
+            generator=generator, n_steps=n_steps, readout=readout,
         )  # fmt: skip
 
     both, starts = ("first", "e2e"), effort.n_restarts
@@ -251,14 +263,18 @@ def _runs(
         yield _Run(f"{strong_name}-smooth", ("e2e",), climb(model, strong, smooth_gates), n_images, starts)
     n_costly = min(effort.n_costly, n_images)
     yield _Run("spsa", both, estimate, n_costly, 1)
-    yield _Run("autoattack", both, ensemble, n_costly, 1)
+    # Images that it does not turn come back as they were, and say nothing of the answers of other steps: no "first".
+    yield _Run("autoattack", ("e2e",), ensemble, n_costly, 1, e2e_from=0)
     if control is not None:
         yield _Run(f"transfer-{weak_name}", ("transfer",), climb(control, weak), n_images, starts)
 
 
-def _targets(gradient: str, steps: int) -> list[tuple[int | None, str]]:
+def _targets(gradient: str, steps: int, e2e_from: int) -> list[tuple[int | None, str]]:
     """List the answers to aim at, (step, readout); None is the feedforward sweep, for the answers of all steps."""
-    return [(k, r) for k in range(1, steps + 1) for r in READOUTS] if gradient == "e2e" else [(None, "last")]
+    if gradient != "e2e":
+        return [(None, "last")]
+    # At step 0 the readouts are one.
+    return [(k, r) for k in range(e2e_from, steps + 1) for r in (READOUTS if k else READOUTS[:1])]
 
 
 def _attack(
@@ -273,10 +289,10 @@ def _attack(
 ) -> None:
     """Attack the answers that are still right, and strike from `survived` (readout, step, image) those that fall."""
     last = survived.shape[1] - 1
-    target = (slice(None), slice(None)) if step is None else (READOUTS.index(readout), step)
+    target = (slice(None), slice(None)) if step is None else (READOUTS.index(readout) if step else slice(None), step)
     for _ in range(run.n_restarts):
         standing = survived[target].reshape(-1, len(images)).any(0).nonzero()[:, 0]
-        for some in standing.split(BATCH):
+        for some in standing.split(BATCH) if len(standing) else ():
             attacked = run.make(images[some], labels[some], step, readout, generator)
             right = _right(model, attacked, labels[some], last if step is None else step)
             survived[(*target, some)] &= right[target]

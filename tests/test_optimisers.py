@@ -54,6 +54,26 @@ def test_forgotten_gradients_move_nothing():
     assert all(torch.equal(p.detach(), kept) for p, kept in zip(model.parameters(), before, strict=True))
 
 
+def test_kernels_that_join_later_are_under_muon_too():
+    model = build_model("lateral-digits", seed=3)
+    optimiser = make_optimiser(model, RECIPE)
+    own = [p for name, p in model.named_parameters() if not name.startswith("levels.")]
+    optimiser.add_param_group({"params": own})
+    kernels = [p for p in model.parameters() if p.ndim == 4]
+    held = [p for group in optimiser.param_groups for p in group["params"]]
+    under_muon = {p.data_ptr() for group in optimiser.param_groups if "ns_steps" in group for p in group["params"]}
+    assert under_muon == {k.data_ptr() for k in kernels}
+    assert len(held) == len(list(model.parameters()))
+
+
+def test_kernels_that_were_moved_are_noticed():
+    model = build_model("cnnf-digits", seed=3)
+    optimiser = make_optimiser(model, RECIPE)
+    model.double()
+    with pytest.raises(RuntimeError, match="got moved ones"):
+        optimiser.step()
+
+
 class Stop(Exception):
     """Somebody pulls the plug."""
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from neurocnnf import load_model
+from neurocnnf import build_model, load_model
 from neurocnnf.attacks import READOUTS
 from neurocnnf.images import load_training_set
 from neurocnnf.recipes import Attack
@@ -53,8 +53,8 @@ NOISE = 2 * math.sqrt(2 * 0.25 * N)
 
 def test_every_attack_has_every_readout_at_every_step(table):
     expected = [("clean", "none"), ("pgd-7", "first"), ("pgd-7", "e2e"), ("pgd-50", "first"), ("pgd-50", "e2e")]
-    expected += [("pgd-50-smooth", "e2e"), ("spsa", "first"), ("spsa", "e2e"), ("autoattack", "first")]
-    expected += [("autoattack", "e2e"), ("transfer-pgd-7", "transfer"), ("any", "any")]
+    expected += [("pgd-50-smooth", "e2e"), ("spsa", "first"), ("spsa", "e2e"), ("autoattack", "e2e")]
+    expected += [("transfer-pgd-7", "transfer"), ("any", "any")]
     rows = [(*pair, readout, step) for pair in expected for readout in READOUTS for step in range(STEPS + 1)]
     assert list(table[["attack", "gradient", "readout", "step"]].itertuples(index=False, name=None)) == rows
     assert set(table["epsilon"][table["attack"] == "clean"]) == {0.0}
@@ -106,7 +106,7 @@ def test_no_attack_helps_and_what_none_changed_is_the_least(table):
 
 
 def test_at_step_0_both_gradients_are_one(table):
-    for attack in ("pgd-7", "pgd-50", "spsa", "autoattack"):
+    for attack in ("pgd-7", "pgd-50", "spsa"):
         first, e2e = correct(table, attack, "first"), correct(table, attack, "e2e")
         assert first.xs(0, level="step").equals(e2e.xs(0, level="step"))
 
@@ -139,7 +139,17 @@ def test_a_feedforward_control_has_step_0_only_and_no_smooth_gates(nets, digits)
     first = correct(table, "pgd-8", "first")
     assert first.equals(correct(table, "pgd-8", "e2e"))
     assert first["last", 0] == first["average", 0]
-    assert calls[-1] == ("cnn-digits: autoattack first", len(calls), len(calls))
+    assert calls[-1] == ("cnn-digits: autoattack e2e", len(calls), len(calls))
+
+
+def test_an_answer_that_depends_on_other_images_is_not_attacked(digits):
+    with pytest.raises(ValueError, match="looks at each image alone"):
+        quick(build_model("shuffled-digits"), digits)
+
+
+def test_where_nothing_is_right_nothing_is_attacked(nets, digits):
+    table = quick(nets[0], (digits[0], (nets[0].predict(digits[0], 0, "last") + 1) % 10), n_steps=0)
+    assert set(table["n_correct"]) == {0}
 
 
 def test_the_seed_decides(nets, digits):
