@@ -201,8 +201,9 @@ def robustness(
     import pandas as pd
 
     from neurocnnf import load_model
+    from neurocnnf.attack_runs import QUICK
     from neurocnnf.images import training_set_provenance
-    from neurocnnf.robustness import QUICK, by_step, robustness_on
+    from neurocnnf.robustness import by_step, robustness_on
 
     out = _place(out, quick, "robustness", model, ".csv")
     nets = [load_model(model)]

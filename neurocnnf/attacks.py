@@ -66,7 +66,7 @@ def pgd(
     Tensor
         Of the shape of `images`, within `epsilon` of them and in [-1, 1].
     """
-    low, high = _ball(images, epsilon)
+    low, high = ball(images, epsilon)
     attacked = _random_start(images, low, high, epsilon, generator) if start is None else start
     with _frozen(model), torch.enable_grad():
         for _ in range(n_attack_steps):
@@ -150,7 +150,7 @@ def spsa(
     Tensor
         Of the shape of `images`, within `epsilon` of them and in [-1, 1].
     """
-    low, high = _ball(images, epsilon)
+    low, high = ball(images, epsilon)
     attacked, mean, square = images.clone(), torch.zeros_like(images), torch.zeros_like(images)
 
     def margins(seen: Tensor, image: int) -> Tensor:
@@ -241,7 +241,8 @@ def _read_out(logits: list[Tensor], readout: str) -> Tensor:
     return logits[-1] if readout == "last" else torch.stack(logits).mean(0)
 
 
-def _ball(images: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+def ball(images: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """Return the lowest and the highest image within `epsilon` of `images`, in [-1, 1]."""
     return (images - epsilon).clamp(min=-1), (images + epsilon).clamp(max=1)
 
 

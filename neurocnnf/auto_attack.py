@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from neurocnnf.attacks import answer_logits
+from neurocnnf.attacks import answer_logits, ball
 from neurocnnf.unrolled import UnrolledModel
 
 
@@ -77,8 +77,7 @@ def auto_attack(
         ensemble = AutoAttack(classifier, eps_step=2 * epsilon, attacks=attacks, **common)
         attacked = ensemble.generate(x=images.cpu().float().numpy(), y=labels.cpu().numpy())
     # Projections in float32 overstep by rounding.
-    moved = torch.from_numpy(attacked).to(images)
-    return torch.clamp(torch.clamp(moved, images - epsilon, images + epsilon), -1, 1)
+    return torch.clamp(torch.from_numpy(attacked).to(images), *ball(images, epsilon))
 
 
 class _Answer(nn.Module):

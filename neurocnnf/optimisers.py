@@ -27,8 +27,7 @@ class MuonOfKernels:
 
     def __init__(self, parameters: list[nn.Parameter], learning_rate: float, weight_decay: float):
         settings: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay}
-        self._kernels: list[nn.Parameter] = []
-        self._matrices: list[nn.Parameter] = []
+        self._pairs: list[tuple[nn.Parameter, nn.Parameter]] = []  # matrix, kernel
         self._muon = torch.optim.Muon(self._take_kernels(parameters), adjust_lr_fn="match_rms_adamw", **settings)
         self._adamw = torch.optim.AdamW([p for p in parameters if p.ndim != 4], fused=True, **settings)
 
@@ -51,13 +50,13 @@ class MuonOfKernels:
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
-        for kernel in self._kernels:
+        for _, kernel in self._pairs:
             kernel.grad = None
         self._adamw.zero_grad()
 
     def step(self) -> None:
         """Take one step of both."""
-        for matrix, kernel in zip(self._matrices, self._kernels, strict=True):
+        for matrix, kernel in self._pairs:
             if matrix.data_ptr() != kernel.data_ptr():
                 raise RuntimeError("MuonOfKernels: expected kernels where they were, got moved ones. Make it anew.")
             matrix.grad = None if kernel.grad is None else kernel.grad.view(matrix.shape)
@@ -65,11 +64,9 @@ class MuonOfKernels:
         self._adamw.step()
 
     def _take_kernels(self, parameters: list[nn.Parameter]) -> list[nn.Parameter]:
-        kernels = [p for p in parameters if p.ndim == 4]
-        matrices = [nn.Parameter(kernel.detach().view(len(kernel), -1)) for kernel in kernels]
-        self._kernels += kernels
-        self._matrices += matrices
-        return matrices
+        pairs = [(nn.Parameter(p.detach().view(len(p), -1)), p) for p in parameters if p.ndim == 4]
+        self._pairs += pairs
+        return [matrix for matrix, _ in pairs]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of both."""

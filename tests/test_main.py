@@ -181,7 +181,8 @@ def parts(monkeypatch, tmp_path):
         },
         "neurocnnf.images": {"training_set_provenance": lambda data: {"sha256": {"mnist/a": "hash"}}},
         "neurocnnf.evaluate": {"evaluate_on": parts.evaluate_on, "accuracy_by_step": lambda right: right.head(1)},
-        "neurocnnf.robustness": {"robustness_on": parts.robustness_on, "by_step": lambda t: t, "QUICK": "little"},
+        "neurocnnf.robustness": {"robustness_on": parts.robustness_on, "by_step": lambda t: t},
+        "neurocnnf.attack_runs": {"QUICK": "little"},
         "neurocnnf.train": {"train": parts.train},
         "benchmarks": {"load_benchmark": parts.load_benchmark, "list_benchmarks": parts.list_benchmarks},
     }

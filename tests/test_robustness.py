@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from neurocnnf import build_model, load_model
+from neurocnnf.attack_runs import Effort
 from neurocnnf.attacks import READOUTS
 from neurocnnf.images import load_training_set
 from neurocnnf.recipes import Attack
-from neurocnnf.robustness import Effort, attack_of, by_step, robustness, robustness_on
+from neurocnnf.robustness import attack_of, by_step, robustness, robustness_on
 from neurocnnf.train import load_training_tensors
 
 N, STEPS = 16, 1
