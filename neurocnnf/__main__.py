@@ -115,7 +115,9 @@ def train(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the model first.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    half: Annotated[bool, typer.Option("--half", help="Compute in bfloat16, for a GPU; weights stay float32.")] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Compute in bfloat16, for GPUs and AMX; weights stay float32.")
+    ] = False,
 ):
     """Train a model by a recipe; a broken-off run goes on where it stopped."""
     import torch

@@ -59,7 +59,8 @@ def train(
     device
         "cpu" or "cuda". Weights then differ in the last bits, too.
     half
-        Compute in bfloat16, keep and update the weights in float32. Pays off on a GPU.
+        Compute in bfloat16, keep and update the weights in float32. Pays off on a GPU, and on processors with matrix
+        units for it (Intel's AMX).
     progress
         Called with (recipe, batches done, all batches).
     data
@@ -86,6 +87,7 @@ def train(
     optimiser, done, seconds = _resume(model, recipe, [out / "state.pt", trunk])
     _forget(out / "log.csv", done)
     worker = copy.deepcopy(model).to(torch.bfloat16) if half else model
+    machine = f"{_machine(next(model.parameters()).device)}{', bfloat16' if half else ''}"
     started = time.monotonic() - seconds
     for batch in range(done, recipe.batches):
         if batch == recipe.feedforward_batches:
@@ -94,9 +96,9 @@ def train(
         seconds = round(time.monotonic() - started, 2)
         _log(out / "log.csv", {"batch": batch, **loss, "seconds": seconds})
         if batch + 1 == recipe.feedforward_batches:
-            _save(trunk, model, optimiser, batch + 1, seconds, trunk_only=True)
+            _save(trunk, model, optimiser, batch + 1, seconds, machine, trunk_only=True)
         if (batch + 1) % SAVE_EVERY == 0 or batch + 1 == recipe.batches:
-            _save(out / "state.pt", model, optimiser, batch + 1, seconds)
+            _save(out / "state.pt", model, optimiser, batch + 1, seconds, machine)
         if progress:
             progress(f"{name}, seed {seed}", batch + 1, recipe.batches)
     return model
@@ -242,13 +244,15 @@ def _machine(device: torch.device) -> str:
     return f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
 
 
-def _save(path: Path, model: UnrolledModel, optimiser: Optimiser, done: int, seconds: float, trunk_only=False) -> None:
+def _save(
+    path: Path, model: UnrolledModel, optimiser: Optimiser, done: int, seconds: float, machine: str, trunk_only=False
+) -> None:
     partial = path.with_suffix(f".{os.getpid()}.partial")  # two runs may leave the same trunk at once
     weights = {k: v for k, v in model.state_dict().items() if not trunk_only or k.startswith("levels.")}
     state = {
         "done": done,
         "seconds": seconds,
-        "machine": _machine(next(model.parameters()).device),
+        "machine": machine,
         "model": weights,
         "optimiser": optimiser.state_dict(),
     }
