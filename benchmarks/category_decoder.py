@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax
 
+from benchmarks.matrix import eigenvectors, product, self_product
+
 WEIGHT_DECAY = 0.463
 """Penalty on half the squared weights, beside the mean cross-entropy: Brain-Score, 1 / (C n), C = 1e-3, n = 2160."""
 
@@ -88,10 +90,10 @@ def _rotate(fitted, left):
     """Turn to the space that the fitted images span: penalised weights lie in it, and there are fewer images."""
     if fitted.shape[1] <= len(fitted):
         return fitted, left
-    values, vectors = np.linalg.eigh(fitted @ fitted.T)
+    values, vectors = eigenvectors(self_product(fitted))
     kept = values > 1e-12 * max(values[-1], 1e-300)
     scale = np.sqrt(values[kept])
-    return vectors[:, kept] * scale, left @ (fitted.T @ (vectors[:, kept] / scale))
+    return vectors[:, kept] * scale, product(left, product(fitted.T, vectors[:, kept] / scale))
 
 
 def _check(activations, labels, folds, trains):

@@ -45,6 +45,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from benchmarks.matrix import product
 from benchmarks.splits import HeldOut, check_splits, usable_neuroids
 
 N_COMPONENTS = 25
@@ -147,13 +148,13 @@ def _fit(products, targets, held_out, n_components):
 
     def multiply(vectors):
         """Product of each split's centred Gram matrix with a vector over its training set: (split, n)."""
-        product = vectors @ products
-        return product - np.sum(shares * product, axis=1, keepdims=True)
+        whole = product(vectors, products)
+        return whole - np.sum(shares * whole, axis=1, keepdims=True)
 
     for a in range(n_components):
         before, known = scores[:, :a], loadings[:, :a]
         mixed = np.stack([_leading_eigenvector(matrix) for matrix in covariances])
-        residual = training * (mixed @ targets.T - np.sum(mixed * means, axis=1)[:, None])
+        residual = training * (product(mixed, targets.T) - np.sum(mixed * means, axis=1)[:, None])
         residual -= training * _combine(_project(known, mixed), before)
         score = multiply(residual)
         for _ in range(2):  # once more, for what rounding leaves of the scores before
@@ -165,11 +166,11 @@ def _fit(products, targets, held_out, n_components):
         # a split whose features are exhausted goes on with scores of zero, which change nothing
         score *= np.where(live, 1 / np.where(live, length, 1), 0)[:, None]
         fitted = training * score
-        loading = fitted @ targets - fitted.sum(axis=1, keepdims=True) * means
+        loading = product(fitted, targets) - fitted.sum(axis=1, keepdims=True) * means
         scores[:, a], loadings[:, a] = score, loading
         used += live
         spread = training * multiply(fitted)
-        cross = spread @ targets - _combine(_project(before, spread), known)
+        cross = product(spread, targets) - _combine(_project(before, spread), known)
         power = np.sum(fitted * spread, axis=1)
         cross -= power[:, None] * loading / 2
         covariances -= loading[:, :, None] * cross[:, None] + cross[:, :, None] * loading[:, None]
@@ -184,14 +185,14 @@ def _covariances(products, targets, training, means):
     """M of each split, before the first component: (split, target, target)."""
     covariances = np.empty((len(training), targets.shape[1], targets.shape[1]))
     near = targets.mean(axis=0)
-    whole = products @ (targets - near)
+    whole = product(products, targets - near)
     for covariance, mask, mean in zip(covariances, training, means, strict=True):
         centred = (targets - mean) * mask[:, None]
         # the product of all presentations is shared; a split takes its held-out ones, and its mean, out of it
         left_out = np.flatnonzero(mask == 0)
-        product = whole - products[:, left_out] @ (targets[left_out] - near)
-        product -= np.outer(products @ mask, mean - near)
-        covariance[:] = centred.T @ product
+        own = whole - product(products[:, left_out], targets[left_out] - near)
+        own -= np.outer(products @ mask, mean - near)
+        covariance[:] = product(centred.T, own)
     return covariances
 
 

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from benchmarks.matrix import product, self_product
+
 PENALTIES = tuple(10.0**k for k in range(-4, 3))
 """Ridge penalties tried, in units of the mean squared length of the centred activations."""
 
@@ -156,19 +158,19 @@ def fit_readout(activations: NDArray, labels: ArrayLike, folds: ArrayLike, penal
     held_out = np.zeros_like(targets)
     for number, penalty in enumerate(penalties):
         bordered = _bordered_inverse(kernel, penalty * scale)
-        coefficients = bordered @ targets
+        coefficients = product(bordered, targets)
         error[:, number] = _inner_error(bordered, coefficients, rows)
         for fold in np.flatnonzero(error.argmin(axis=1) == number):
             left, kept = rows[fold], np.setdiff1d(np.arange(len(targets)), rows[fold])
             residual = np.linalg.solve(bordered[np.ix_(left, left)], coefficients[left])
             dual[fold] = coefficients - bordered[:, left] @ residual
             dual[fold, left] = 0.0
-            fitted = kernel[kept] @ dual[fold]
+            fitted = product(kernel[kept], dual[fold])
             intercepts[fold] = (targets[kept] - fitted - penalty * scale * dual[fold, kept]).mean(axis=0)
             held_out[left] = targets[left] - residual
             chosen[fold] = penalty
     flat = activations.reshape(-1, n_units)
-    weights = np.stack([(d.T.astype(np.float32) @ flat).T for d in dual])  # dual sums to 0: centring drops out
+    weights = np.stack([product(d.T.astype(np.float32), flat).T for d in dual])  # dual sums to 0: centring drops out
     intercepts -= np.einsum("u,fuc->fc", centre, weights)
     right = (held_out.argmax(axis=1) == np.tile(labels, n_steps)).reshape(n_steps, n_objects)
     return Readout(weights, intercepts, chosen, right.mean(axis=1))
@@ -204,7 +206,7 @@ def _centred_kernel(activations, labels, folds, chunk: int = 4096):
     kernel = np.zeros((len(flat), len(flat)))
     for start in range(0, flat.shape[1], chunk):  # float64 sums without a float64 copy of the whole layer
         part = flat[:, start : start + chunk] - centre[start : start + chunk]
-        kernel += part @ part.T
+        kernel += self_product(part)
     scale = float(np.trace(kernel)) / len(kernel)
     if not np.isfinite(scale) or scale <= 0:
         raise ValueError(

@@ -33,9 +33,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cholesky
 from scipy.linalg.blas import dtrsm
 
+from benchmarks.matrix import eigenvectors, product, self_product, subtract_product
 from benchmarks.splits import HeldOut, check_splits, usable_neuroids
 
 RELATIVE_PENALTIES = np.logspace(-3, 3, 13)
@@ -195,14 +196,14 @@ class RidgeDesign:
         n, lift = len(products), mean_eigenvalue(products)
         # The direction of ones has eigenvalue 0. Lifting it to the mean eigenvalue before the decomposition, and
         # taking its known share out of R afterwards, avoids subtracting 1 - 1 where the penalty is small.
-        values, vectors = np.linalg.eigh(products + lift / n)
+        values, vectors = eigenvectors(products + lift / n)
         values = np.where(values > n * np.finfo(np.float64).eps * values[-1], values, 0)
         return cls(values, vectors, lift, targets - targets.mean(axis=0), held_out)
 
     def leave_out(self, penalty: float, held_out: HeldOut | None = None) -> Iterator[LeftOut]:
         """Yield each split's fit with one penalty, of these splits only where they are given."""
         maker = self._residual_maker(penalty)
-        moved = maker @ self.targets
+        moved = product(maker, self.targets)
         diagonal = maker.diagonal()
         for part in self.held_out if held_out is None else held_out:
             yield _leave_out(maker, moved, diagonal, part)
@@ -213,11 +214,11 @@ class RidgeDesign:
         spanned = self.values > 0
         if 2 * spanned.sum() >= n:
             half = self.vectors * np.sqrt(penalty / (self.values + penalty))
-            maker = half @ half.T
+            maker = self_product(half)
         else:
             values = self.values[spanned]
             half = self.vectors[:, spanned] * np.sqrt(values / (values + penalty))
-            maker = -(half @ half.T)
+            maker = -self_product(half)
             maker.flat[:: n + 1] += 1
         maker -= penalty / (self.lift + penalty) / n
         return maker
@@ -232,11 +233,11 @@ def _leave_out(maker, moved, diagonal, part) -> LeftOut:
         unknown = np.full((len(moved) - len(part), moved.shape[1]), np.inf)
         return LeftOut(np.full(moved[part].shape, np.nan), unknown, np.ones(len(unknown)))
     # with R_SS = L L', everything the Schur complement needs is (R_TS L^-T): one triangular solve
-    across = dtrsm(1.0, root, maker[part].T, side=1, lower=1, trans_a=1, overwrite_b=1)
-    whitened = solve_triangular(root, moved[part], lower=True, check_finite=False)
-    residuals = solve_triangular(root, whitened, lower=True, trans="T", check_finite=False)
-    training = np.ones(len(moved), dtype=bool)
-    training[part] = False
-    numerators = (moved - across @ whitened)[training]
-    leverages = (diagonal - np.einsum("ij,ij->i", across, across))[training]
+    training = np.delete(np.arange(len(moved)), part)
+    across = dtrsm(1.0, root, maker[part][:, training].T, side=1, lower=1, trans_a=1, overwrite_b=1)
+    whitened = dtrsm(1.0, root, moved[part], lower=1)
+    residuals = dtrsm(1.0, root, whitened, lower=1, trans_a=1)
+    numerators = moved[training]
+    subtract_product(numerators, across, whitened)
+    leverages = diagonal[training] - np.einsum("ij,ij->i", across, across)
     return LeftOut(residuals, numerators, leverages)

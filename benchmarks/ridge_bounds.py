@@ -37,6 +37,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.matrix import product
 from benchmarks.ridge import LeftOut
 
 PER_E_FOLD = 6
@@ -159,7 +160,7 @@ class SolvedFits:
         weights, share = between.weights, between.error
         size = len(weights)
         pairs = (weights[:, None] * weights).reshape(size * size, -1)
-        squares = self._inner.reshape(size * size, -1).T @ pairs  # of c: (presentation, penalty)
+        squares = product(self._inner.reshape(size * size, -1).T, pairs)  # of c: (presentation, penalty)
         leverages = np.stack([self._fits[index].leverages for index in self.sound], axis=1) @ weights
         lengths = np.sqrt(self._inner.sum(axis=2).diagonal())
         lost = ROUNDING * np.square(lengths @ np.abs(weights))

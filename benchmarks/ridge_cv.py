@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.matrix import product
 from benchmarks.ridge import LeftOut, RidgeDesign, RidgeResult, informative, unused_result
 from benchmarks.ridge_bounds import SolvedFits, Spectrum
 from benchmarks.splits import HeldOut, check_splits, usable_neuroids
@@ -110,7 +111,7 @@ def _first_penalties(design: RidgeDesign, grid) -> list[int]:
     All responses enter here, but only how soon the search ends depends on it.
     """
     functions = grid / (design.values[:, None] + grid)
-    squares = np.square(design.vectors.T @ design.targets).sum(axis=1)
+    squares = np.square(product(design.vectors.T, design.targets)).sum(axis=1)
     freedom = functions.sum(axis=0) - grid / (design.lift + grid)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         errors = np.where(freedom > 0, squares @ functions**2 / freedom**2, np.inf)

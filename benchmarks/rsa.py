@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
+from benchmarks.matrix import product, self_product
+
 METRICS = ("pearson", "spearman", "kendall", "cosine")
 
 SMALLEST_RADIX = 10_000
@@ -49,7 +51,7 @@ def correlation_rdm(features: NDArray) -> NDArray[np.float64]:
             "Flatten the units of a layer, and show two images or more."
         )
     patterns = unit_patterns(features)
-    return distances_of_patterns(patterns @ patterns.T)
+    return distances_of_patterns(self_product(patterns))
 
 
 def unit_patterns(features: NDArray) -> NDArray[np.float64]:
@@ -177,7 +179,7 @@ def similarities(first: NDArray, second: NDArray, metric: str) -> NDArray[np.flo
         np.stack([standardise(one, metric) if np.isfinite(one).all() else np.full(len(one), np.nan) for one in vectors])
         for vectors in (first, second)
     ]
-    return scaled[0] @ scaled[1].T
+    return product(scaled[0], scaled[1].T)
 
 
 def kendall_tau_a(first: NDArray, second: NDArray) -> float:
