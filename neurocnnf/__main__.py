@@ -139,6 +139,7 @@ def ship(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, e.g. cnnf-mnist.")],
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, one per seed, seed 0 first.")],
     out: Out = None,
+    every_seed: Annotated[bool, typer.Option("--every-seed", help="Write the other seeds' weights, too.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the model first.")] = False,
 ):
@@ -151,8 +152,9 @@ def ship(
     if threads:
         torch.set_num_threads(threads)
     with progress_bar() as progress:
-        path = run(recipe, runs, folder=out or SHIPPED, compiled=compile_, progress=progress)
-    typer.echo(path)
+        paths = run(recipe, runs, folder=out or SHIPPED, every_seed=every_seed, compiled=compile_, progress=progress)
+    for path in paths:
+        typer.echo(path)
 
 
 @app.command()

@@ -1,9 +1,9 @@
-"""Turn finished training runs into a checkpoint with its card: seed 0's weights, every seed's accuracy."""
+"""Turn finished training runs into checkpoints with their cards: seed 0's weights, or those of every seed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,9 +30,10 @@ def ship(
     runs: Sequence[Path],
     *,
     folder: Path = SHIPPED,
+    every_seed: bool = False,
     compiled: bool = False,
     progress: Progress | None = None,
-) -> Path:
+) -> list[Path]:
     """Evaluate the runs of one recipe, seed by seed, and write the first one's weights with a card.
 
     Parameters
@@ -43,13 +44,15 @@ def ship(
         Folders that `train` wrote, one per seed, seed 0 first; each is finished (`finish_run`) if it is not yet.
     folder
         Where ``<recipe>.safetensors`` and ``<recipe>.json`` go.
+    every_seed
+        Write the other seeds' weights too, as ``<recipe>-seed1`` and so on, each with a card of its own.
     compiled, progress
         As in `neurocnnf.evaluate.right_answers`.
 
     Returns
     -------
-    Path
-        Of the weights.
+    list of Path
+        Of the weights, in the order of the seeds.
 
     Raises
     ------
@@ -60,10 +63,22 @@ def ship(
     finished = [finish_run(recipe_name, run, compiled=compiled, progress=progress) for run in runs]
     tables = [pd.read_csv(run / "accuracy.csv").assign(seed=seed) for seed, run in enumerate(runs)]
     model = build_model(recipe.model)
-    model.load_state_dict(unpack(load_file(runs[0] / WEIGHTS)))
-    path = folder / f"{recipe_name}.safetensors"
-    save_model(model, path, _card(recipe_name, recipe, model, finished, pd.concat(tables)))
-    return path
+    paths = []
+    for seed in range(len(runs) if every_seed else 1):
+        model.load_state_dict(unpack(load_file(runs[seed] / WEIGHTS)))
+        paths.append(folder / f"{seed_name(recipe_name, seed)}.safetensors")
+        # The first one's card speaks of all seeds; another's, of its own.
+        here = range(len(runs)) if seed == 0 else [seed]
+        accuracy = pd.concat([tables[one] for one in here])
+        save_model(
+            model, paths[-1], _card(paths[-1].stem, recipe, model, {one: finished[one] for one in here}, accuracy)
+        )
+    return paths
+
+
+def seed_name(recipe_name: str, seed: int) -> str:
+    """Return the name of a recipe's checkpoint of one seed: that of the recipe itself, for seed 0."""
+    return f"{recipe_name}-seed{seed}" if seed else recipe_name
 
 
 def finish_run(
@@ -140,15 +155,16 @@ def multiply_adds(model: UnrolledModel, n_steps: int) -> int:
     return counter.get_total_flops() // 4
 
 
-def _card(name: str, recipe: Recipe, model: UnrolledModel, states: Sequence[dict], accuracy: pd.DataFrame) -> dict:
+def _card(name: str, recipe: Recipe, model: UnrolledModel, states: Mapping[int, dict], accuracy: pd.DataFrame) -> dict:
+    """Write a card from what `finish_run` returned of each seed; machine and accuracy by step are of the first one."""
     by_step = accuracy[accuracy["degradation"] == "clean"].groupby("step")["accuracy"]
     return {
         "name": name,
         "data": recipe.data,
         "recipe": asdict(recipe),
         "training_set": training_set_provenance(recipe.data),
-        "machine": states[0]["machine"],
-        "seconds_of_training": {str(seed): state["seconds"] for seed, state in enumerate(states)},
+        "machine": next(iter(states.values()))["machine"],
+        "seconds_of_training": {str(seed): state["seconds"] for seed, state in states.items()},
         "multiply_adds_per_image": {str(n): multiply_adds(model, n) for n in range(recipe.n_steps + 1)},
         "images_seen": {
             "feedforward": recipe.feedforward_batches * recipe.batch_size,

@@ -50,7 +50,7 @@ def trained(tiny, tmp_path_factory):
 def shipped(trained, tmp_path_factory):
     """Ship both; return name -> the weights' path."""
     folder = tmp_path_factory.mktemp("weights")
-    return {name: ship.ship(name, runs, folder=folder) for name, runs in trained.items()}
+    return {name: ship.ship(name, runs, folder=folder)[0] for name, runs in trained.items()}
 
 
 def card_of(path):
@@ -125,7 +125,7 @@ def test_shipping_again_evaluates_nothing_and_writes_the_same(trained, shipped, 
         raise AssertionError("evaluated again")
 
     monkeypatch.setattr(ship, "evaluate_on", refuse)
-    path = ship.ship("cnnf-digits", trained["cnnf-digits"], folder=tmp_path)
+    [path] = ship.ship("cnnf-digits", trained["cnnf-digits"], folder=tmp_path)
     assert path.read_bytes() == shipped["cnnf-digits"].read_bytes()
     assert card_of(path) == card_of(shipped["cnnf-digits"])
 
@@ -135,7 +135,7 @@ def test_changed_weights_are_evaluated_again(trained, shipped, tmp_path):
     state = torch.load(run / "state.pt", weights_only=True)
     state["model"]["levels.logits.bias"] += torch.eye(10)[3] * 1e3  # now every answer is 3
     torch.save(state, run / "state.pt")
-    card = card_of(ship.ship("cnnf-digits", [run], folder=tmp_path))
+    card = card_of(ship.ship("cnnf-digits", [run], folder=tmp_path)[0])
     labels = load_training_set("digits", "test")[1][:N_TEST]
     assert card["clean_accuracy_by_step"]["0"] == round(float((labels == 3).mean()), 4)
 
@@ -143,7 +143,7 @@ def test_changed_weights_are_evaluated_again(trained, shipped, tmp_path):
 def test_a_finished_run_can_be_shipped_from_another_machine_without_its_state(trained, shipped, tmp_path):
     run = shutil.copytree(trained["cnnf-digits"][0], tmp_path / "run")
     (run / "state.pt").unlink()
-    path = ship.ship("cnnf-digits", [run, trained["cnnf-digits"][1]], folder=tmp_path)
+    [path] = ship.ship("cnnf-digits", [run, trained["cnnf-digits"][1]], folder=tmp_path)
     assert path.read_bytes() == shipped["cnnf-digits"].read_bytes()
     assert card_of(path) == card_of(shipped["cnnf-digits"])
 
@@ -170,3 +170,17 @@ def test_an_unfinished_or_missing_run_is_refused(trained, tmp_path, done):
 def test_an_unknown_recipe_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"recipe: expected one of .*, got 'cnnf-imagenet'"):
         ship.ship("cnnf-imagenet", [], folder=tmp_path)
+
+
+def test_every_seed_is_a_checkpoint_whose_card_speaks_of_it_alone(trained, shipped, tmp_path):
+    first, second = ship.ship("cnnf-digits", trained["cnnf-digits"], folder=tmp_path, every_seed=True)
+    assert first.read_bytes() == shipped["cnnf-digits"].read_bytes()
+    assert card_of(first) == card_of(shipped["cnnf-digits"])
+    model, card = load_model(second), card_of(second)
+    weights = half_weights(trained["cnnf-digits"][1])
+    assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
+    assert (model.name, card["name"], card["seeds"]) == ("cnnf-digits-seed1", "cnnf-digits-seed1", 1)
+    assert list(card["seconds_of_training"]) == ["1"]
+    of_all = pd.DataFrame(card_of(first)["accuracy"])
+    expected = of_all[of_all["seed"] == 1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(pd.DataFrame(card["accuracy"]), expected)
