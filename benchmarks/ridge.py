@@ -205,8 +205,11 @@ class RidgeDesign:
         maker = self._residual_maker(penalty)
         moved = product(maker, self.targets)
         diagonal = maker.diagonal()
-        for part in self.held_out if held_out is None else held_out:
-            yield _leave_out(maker, moved, diagonal, part)
+        held_out = self.held_out if held_out is None else held_out
+        # Used again by every split: to be given fresh memory takes longer than what is computed in it.
+        rows, left = np.empty((max(map(len, held_out)), len(maker))), np.empty_like(moved)
+        for part in held_out:
+            yield _leave_out(maker, moved, diagonal, part, rows[: len(part)], left)
 
     def _residual_maker(self, penalty: float) -> NDArray[np.float64]:
         """Return I - H, the cheaper of two equal ways."""
@@ -224,8 +227,8 @@ class RidgeDesign:
         return maker
 
 
-def _leave_out(maker, moved, diagonal, part) -> LeftOut:
-    """Fit without some presentations, from the residual maker of all."""
+def _leave_out(maker, moved, diagonal, part, rows, left) -> LeftOut:
+    """Fit without some presentations, from the residual maker of all; `rows` and `left` are memory to work in."""
     try:
         root = cholesky(maker[np.ix_(part, part)], lower=True, check_finite=False)
     except LinAlgError:
@@ -233,11 +236,12 @@ def _leave_out(maker, moved, diagonal, part) -> LeftOut:
         unknown = np.full((len(moved) - len(part), moved.shape[1]), np.inf)
         return LeftOut(np.full(moved[part].shape, np.nan), unknown, np.ones(len(unknown)))
     # with R_SS = L L', everything the Schur complement needs is (R_TS L^-T): one triangular solve
-    training = np.delete(np.arange(len(moved)), part)
-    across = dtrsm(1.0, root, maker[part][:, training].T, side=1, lower=1, trans_a=1, overwrite_b=1)
+    np.take(maker, part, axis=0, out=rows, mode="clip")  # "raise" would copy
+    across = dtrsm(1.0, root, rows.T, side=1, lower=1, trans_a=1, overwrite_b=1)
     whitened = dtrsm(1.0, root, moved[part], lower=1)
     residuals = dtrsm(1.0, root, whitened, lower=1, trans_a=1)
-    numerators = moved[training]
-    subtract_product(numerators, across, whitened)
-    leverages = diagonal[training] - np.einsum("ij,ij->i", across, across)
-    return LeftOut(residuals, numerators, leverages)
+    np.copyto(left, moved)
+    subtract_product(left, across, whitened)
+    leverages = diagonal - np.einsum("ij,ij->i", across, across)
+    training = np.delete(np.arange(len(moved)), part)
+    return LeftOut(residuals, left[training], leverages[training])
