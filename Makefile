@@ -36,6 +36,10 @@ RECOGNITION := $(addprefix maniquet2025.,accuracy confusion masking)
 # the others are tested against.
 SUITE      ?= $(MODEL) $(addsuffix -cifar-gray,lateral predictive ungated) $(CONTROL)
 
+# What `make seeds` compares, CONTROL last: models of which three seeds are shipped, at the steps they were trained for.
+SEEDED     ?= cnnf-cifar10-small cnn-cifar10-small
+SEED_STEPS ?= 2
+
 # What `make robustness` attacks: digits where there is no MNIST; images of each (40 take 50 minutes on one core, of which
 # AutoAttack and SPSA, of 20 images at most, take half; an accuracy is then known to ± 15 points). The control's attacks
 # are soon done, and CNN-F's then have all processors.
@@ -85,7 +89,8 @@ TIMED      := $(foreach f,trajectories time_readouts cleaning occlusion_levels m
 PAPER      := $(TIMED) $(foreach f,times_by_study composite published_networks,$(BUILD)/figures/$(f).png)
 
 .PHONY: help figures quick-figures times quick-times paper quick-paper suite quick-suite robustness quick-robustness \
-        corruptions quick-corruptions sharpening quick-sharpening few-labels glimpses test lint bench train clean FORCE
+        corruptions quick-corruptions sharpening quick-sharpening seeds quick-seeds few-labels glimpses test lint bench \
+        train clean FORCE
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -134,6 +139,12 @@ sharpening: $(BUILD)/figures/sharpening.png  ## Compare what feedback restores o
 
 quick-sharpening:  ## The same with few images into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory sharpening BUILD=build/quick QUICK=--quick
+
+seeds: $(BUILD)/figures/seed_spread.png  ## Score three seeds of SEEDED on every benchmark, and test what differs over them
+	@cat $(BUILD)/seeds/spread.md; echo "tables are in $(BUILD)/seeds, the figure in $(BUILD)/figures"
+
+quick-seeds:  ## The same from a small subsample into build/quick (a check, not a result)
+	@$(MAKE) --no-print-directory seeds BUILD=build/quick QUICK=--quick
 
 few-labels: $(BUILD)/figures/few_labels.png  ## Learn LABELLED from 5 to 500 labels per class, five seeds (half an hour)
 	@echo "tables are in $(BUILD)/few_labels, the figure in $(BUILD)/figures"
@@ -203,6 +214,15 @@ $(foreach model,$(SUITE),$(eval $(call suite_rule,$(model))))
 
 $(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES)
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(lastword $(SUITE)) --out $(basename $@) > /dev/null
+
+OF_SEEDS := $(foreach m,$(SEEDED),$(m) $(m)-seed1 $(m)-seed2)
+SEED_SUITES := $(foreach m,$(OF_SEEDS),$(BUILD)/seeds/.$(m))
+$(SEED_SUITES): $(BUILD)/seeds/.%: $(SCORING) $(DATA) $(READY)
+	$(call keep,$(RUN) score $* --suite --n-steps $(SEED_STEPS) --out $(BUILD)/seeds/scores $(QUICK))
+
+$(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summary.py $(SEED_SUITES)
+	@$(PY) -m analysis.suite_summary --in $(BUILD)/seeds/scores --models $(OF_SEEDS) --control $(lastword $(SEEDED)) --out $(@D)/suite > /dev/null
+	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
 
 ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
 $(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
@@ -289,6 +309,9 @@ $(BUILD)/figures/corruptions.png: $(DRAWING) $(BUILD)/corruptions.csv
 
 $(BUILD)/figures/sharpening.png: $(DRAWING) $(BUILD)/sharpening/$(SHARPENED).csv
 	$(call draw,$(BUILD)/sharpening/$(SHARPENED).csv)
+
+$(BUILD)/figures/seed_spread.png: $(DRAWING) $(BUILD)/seeds/spread.summary.csv
+	$(call draw,$(BUILD)/seeds/spread)
 
 $(BUILD)/figures/published_networks.png: $(DRAWING) $(NETWORKS)
 	$(call draw,$$(cat $(NETWORKS)).csv)

@@ -1,0 +1,137 @@
+"""Scores of several seeds of each model, and what is left of a difference from the control over them.
+
+A seed decides the weights that training begins with, the order of its images and what is drawn on the way; models of
+one seed share the feedforward part of their training, so that a model is compared with the control of its own seed.
+
+Run ``python -m analysis.seed_spread --suite build/seeds/suite.csv --control cnn-x --out build/seeds/spread``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from analysis.suite_summary import as_latex, as_markdown
+from benchmarks.run_suite import SCORED
+from benchmarks.score import SIGNIFICANT
+from neurocnnf.stages import write_atomically
+
+SEED = re.compile(r"(.*)-seed(\d+)")
+COLUMNS = ("benchmark", "model", "seed", "state", "quantity", "score", "difference", "simulated")
+ENDINGS = (".scores.csv", ".summary.csv", ".md", ".tex")
+CONFIDENCE = 0.95
+
+
+def by_seed(suite: pd.DataFrame, control: str) -> pd.DataFrame:
+    """Lay out a suite's scores by model and seed, each beside the control of its seed.
+
+    Parameters
+    ----------
+    suite
+        As `analysis.suite_summary.tabulate` gives it, of models named ``<model>`` (seed 0) and ``<model>-seed<n>``.
+    control
+        The model that the others are compared with, without its seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `COLUMNS`. ``quantity``: "value", the score over its ceiling, where every seed of every model has one; else
+        "raw". ``difference``: from the control; NaN for the control itself. NaN: missing.
+
+    Raises
+    ------
+    ValueError
+        If no row is of the control.
+    """
+    names = [SEED.fullmatch(name) for name in suite["model"]]
+    model = [found[1] if found else name for found, name in zip(names, suite["model"], strict=True)]
+    table = suite.assign(model=model, seed=[int(found[2]) if found else 0 for found in names])
+    if control not in set(table["model"]):
+        raise ValueError(f"control: expected one of {', '.join(dict.fromkeys(model))}, got {control!r}. Score it too.")
+    scored = table[table["state"] == SCORED]
+    whole = scored["value"].notna().groupby(scored["benchmark"]).all()
+    table["quantity"] = np.where(table["benchmark"].map(whole).eq(True), "value", "raw")
+    table["score"] = np.where(table["quantity"] == "value", table["value"], table["raw"])
+    own = table[table["model"] == control].set_index(["benchmark", "seed"])["score"]
+    pairs = pd.MultiIndex.from_frame(table[["benchmark", "seed"]])
+    table["difference"] = np.where(table["model"] == control, np.nan, table["score"] - own.reindex(pairs).to_numpy())
+    return table[list(COLUMNS)]
+
+
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Summarise seeds: mean and standard deviation, and the mean difference from the control with its t interval.
+
+    Parameters
+    ----------
+    table
+        From `by_seed`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per benchmark and model: benchmark, model, quantity, n_seeds (with a score), n_total, mean, sd,
+        difference, low, high (95 %, Student's t over seeds), p (that of no difference), p_holm (over all rows).
+    """
+    rows = []
+    for (benchmark, model), part in table.groupby(["benchmark", "model"], sort=False):
+        scores, differences = part["score"].dropna(), part["difference"].dropna()
+        row = {"benchmark": benchmark, "model": model, "quantity": part["quantity"].iloc[0]}
+        row |= {"n_seeds": len(scores), "n_total": len(part), "mean": scores.mean(), "sd": scores.std()}
+        row |= {"difference": differences.mean(), "low": np.nan, "high": np.nan, "p": np.nan}
+        if len(differences) > 1 and differences.std() > 0:
+            test = stats.ttest_1samp(differences, 0)
+            bounds = test.confidence_interval(CONFIDENCE)
+            row |= {"low": bounds.low, "high": bounds.high, "p": test.pvalue}
+        rows.append(row | {"simulated": bool(part["simulated"].any())})
+    summary = pd.DataFrame(rows).assign(p_holm=np.nan)
+    tested = summary["p"].notna()
+    if tested.any():
+        summary.loc[tested, "p_holm"] = multipletests(summary.loc[tested, "p"], method="holm")[1]
+    return summary
+
+
+def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
+    """Write the summary for readers: a row per benchmark that was scored, a column per model; all str."""
+    rows = []
+    for benchmark, part in summary[summary["n_seeds"] > 0].groupby("benchmark", sort=False):
+        row = {"benchmark": f"{benchmark}{' (raw)' if part['quantity'].iloc[0] == 'raw' else ''}"}
+        for one in part.itertuples():
+            row[one.model] = _number(one.mean) + (f" ± {_number(one.sd)}" if one.n_seeds > 1 else "")
+            if pd.notna(one.difference):
+                bounds = "" if pd.isna(one.low) else f" [{_number(one.low)}, {_number(one.high)}]"
+                row[f"{one.model} less control"] = f"{_number(one.difference)}{bounds}"
+        seeds = dict.fromkeys(f"{one.n_seeds} / {one.n_total}" for one in part.itertuples())
+        rows.append(row | {"seeds": ", ".join(seeds)})
+    return pd.DataFrame(rows).fillna("")
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−").replace("0.", ".", 1)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read a suite's table, write seeds and their summary, and print the latter."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", type=Path, required=True, help="table of a suite (.csv) of every seed")
+    parser.add_argument("--control", required=True, help="the model that the others are compared with, without a seed")
+    parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
+    options = parser.parse_args(argv)
+    table = by_seed(pd.read_csv(options.suite), options.control)
+    summary = over_seeds(table)
+    cells = as_cells(summary)
+    texts = [one.to_csv(index=False, lineterminator="\n", float_format=SIGNIFICANT) for one in (table, summary)]
+    texts += [as_markdown(cells), as_latex(cells)]
+    for ending, text in zip(ENDINGS, texts, strict=True):
+        write_atomically(options.out.with_name(options.out.name + ending), text.encode())
+    print(as_markdown(cells), end="")
+
+
+if __name__ == "__main__":
+    main()

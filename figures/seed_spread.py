@@ -1,0 +1,96 @@
+"""Figure: what three seeds of each model say, benchmark by benchmark.
+
+Run ``python -m figures.seed_spread --in build/seeds/spread --out build/figures/seed_spread``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures.files import arguments, is_simulated, joined, read_parts, save
+from figures.style import FAINT, INK, PAGE_MM, apart, looks_of, model_handles, new_figure, styled, title
+
+CAPTION = """Scores of several seeds of each model, on every benchmark whose data are here. Left: each seed's score
+(small), and their mean. Right: difference from the feedforward control of the same seed, which shares the feedforward
+part of its training: each seed's (small), mean, and 95 % interval (Student's t over seeds). Scores are over their
+ceilings, or raw where that is said. On the right: seeds with a score, of all."""
+SCORES = ["benchmark", "model", "seed", "quantity", "score", "difference", "simulated"]
+SUMMARY = ["benchmark", "model", "quantity", "n_seeds", "n_total", "mean", "difference", "low", "high"]
+ROW_MM, GAP, TOO_FAR = 3.6, 0.25, 4.0
+"""`TOO_FAR`: intervals are drawn to as many times the largest difference; beyond, an arrow says that they go on."""
+
+
+def draw(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+    """Draw a row of points per benchmark and model.
+
+    Parameters
+    ----------
+    scores, summary
+        As `analysis.seed_spread.by_seed` and `over_seeds` give them.
+    """
+    summary = summary[summary["n_seeds"] > 0]
+    looks = looks_of(list(summary["model"]))
+    benchmarks = list(dict.fromkeys(summary["benchmark"]))
+    height = 24 + ROW_MM * len(benchmarks) * max(2, len(looks))
+    figure = new_figure(PAGE_MM, height)
+    title(figure, "CNN-F and its controls over seeds", is_simulated(scores))
+    left, right = figure.subplots(1, 2, sharey=True)
+    for place, model in enumerate(looks):
+        for row, benchmark in enumerate(benchmarks):
+            here = (scores["model"] == model) & (scores["benchmark"] == benchmark)
+            one = summary[(summary["model"] == model) & (summary["benchmark"] == benchmark)]
+            if not one.empty:
+                down = row + apart(place, len(looks), GAP)
+                _draw_seeds(left, scores.loc[here, "score"], one["mean"].item(), down, looks[model])
+                _draw_seeds(right, scores.loc[here, "difference"], one["difference"].item(), down, looks[model])
+    reach = TOO_FAR * np.nanmax(np.abs(scores["difference"]), initial=0.0)
+    for place, model in enumerate(looks):
+        for one in summary[(summary["model"] == model) & summary["low"].notna()].itertuples():
+            down = benchmarks.index(one.benchmark) + apart(place, len(looks), GAP)
+            _draw_interval(right, one.low, one.high, reach, down, looks[model].colour)
+    raw = set(summary.loc[summary["quantity"] == "raw", "benchmark"])
+    left.set_yticks(range(len(benchmarks)), [f"{name}{' (raw)' if name in raw else ''}" for name in benchmarks])
+    left.set(ylim=(len(benchmarks) - 0.5, -0.7), xlabel="score")
+    right.set(xlabel="difference from the control of the same seed")
+    right.axvline(0, color=INK, linewidth=0.5, zorder=0)
+    for axes in (left, right):
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x", color="#EEEEEE", linewidth=0.5)
+        axes.set_axisbelow(True)
+    for row, benchmark in enumerate(benchmarks):
+        part = summary[summary["benchmark"] == benchmark]
+        words = ", ".join(dict.fromkeys(f"{one.n_seeds}/{one.n_total}" for one in part.itertuples()))
+        right.text(1.01, row, words, transform=right.get_yaxis_transform(), va="center", fontsize=6, color=FAINT)
+    figure.legend(handles=model_handles(looks), loc="outside lower left", ncols=min(4, len(looks)))
+    return figure
+
+
+def _draw_seeds(axes: Axes, each: pd.Series, mean: float, down: float, look) -> None:
+    axes.plot(
+        each, np.full(len(each), down), look.marker, color=look.colour, markersize=2, alpha=0.5, markeredgewidth=0
+    )
+    axes.plot([mean], [down], look.marker, color=look.colour, markersize=4)
+
+
+def _draw_interval(axes: Axes, low: float, high: float, reach: float, down: float, colour: str) -> None:
+    axes.plot([max(low, -reach), min(high, reach)], [down, down], color=colour, linewidth=0.9)
+    for beyond, end, marker in ((low < -reach, -reach, "<"), (high > reach, reach, ">")):
+        if beyond:
+            axes.plot([end], [down], marker, color=colour, markersize=2.5)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure from the tables."""
+    options = arguments(CAPTION.split(".")[0], "tables of analysis.seed_spread, without an ending", argv)
+    parts = read_parts(options.inputs, {"scores": SCORES, "summary": SUMMARY})
+    with styled():
+        save(draw(**parts), options.out, joined(parts), CAPTION)
+
+
+if __name__ == "__main__":
+    main()
