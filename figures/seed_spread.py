@@ -32,8 +32,15 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     ----------
     scores, summary
         As `analysis.seed_spread.by_seed` and `over_seeds` give them.
+
+    Raises
+    ------
+    ValueError
+        If no benchmark was scored.
     """
     summary = summary[summary["n_seeds"] > 0]
+    if summary.empty:
+        raise ValueError("expected a benchmark that was scored, got none. Name the studies' folder: NEUROCNNF_DATA.")
     looks = looks_of(list(summary["model"]))
     benchmarks = list(dict.fromkeys(summary["benchmark"]))
     height = 24 + ROW_MM * len(benchmarks) * max(2, len(looks))

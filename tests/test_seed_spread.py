@@ -68,6 +68,12 @@ def test_seeds_without_a_score_are_counted():
     assert summary_of("d", "cnnf-x")["n_seeds"] == 0
 
 
+def test_without_any_score_the_figure_says_what_is_missing():
+    table = spread.by_seed(suite().query("benchmark == 'd'"), "cnn-x")
+    with pytest.raises(ValueError, match="NEUROCNNF_DATA"):
+        figure.draw(table, spread.over_seeds(table))
+
+
 def test_a_control_that_was_not_scored_is_an_error():
     with pytest.raises(ValueError, match="expected one of cnnf-x, cnn-x, got 'cnn-y'"):
         spread.by_seed(suite(), "cnn-y")
