@@ -64,7 +64,7 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     left.set_yticks(range(len(benchmarks)), [f"{name}{' (raw)' if name in raw else ''}" for name in benchmarks])
     left.set(ylim=(len(benchmarks) - 0.5, -0.7), xlabel="score")
     right.set(xlabel="difference from the control of the same seed")
-    right.axvline(0, color=INK, linewidth=0.5, zorder=0)
+    right.axvline(0, color=INK, linewidth=0.5, zorder=1)
     for axes in (left, right):
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color="#EEEEEE", linewidth=0.5)
