@@ -80,7 +80,7 @@ PAIR       := $(call decoded,$(MODEL) $(CONTROL))
 COMPARED   := $(BUILD)/comparison/.tang2018
 MASKED     := $(BUILD)/masking/.tang2018
 EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
-# Measured once, when a checkpoint is shipped: three seeds, of which only the first one's weights are kept.
+# Measured once, when a checkpoint is shipped: three seeds, of which most keep only the first one's weights.
 CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
 FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times,$(BUILD)/figures/$(f).png)
 # What `make times` draws, what waits longest first; and what `make paper` adds, the suite and its kind.
@@ -221,7 +221,7 @@ $(SEED_SUITES): $(BUILD)/seeds/.%: $(SCORING) $(DATA) $(READY)
 	$(call keep,$(RUN) score $* --suite --n-steps $(SEED_STEPS) --out $(BUILD)/seeds/scores $(QUICK))
 
 $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summary.py $(SEED_SUITES)
-	@$(PY) -m analysis.suite_summary --in $(BUILD)/seeds/scores --models $(OF_SEEDS) --control $(lastword $(SEEDED)) --out $(@D)/suite > /dev/null
+	@$(PY) -m analysis.suite_summary --in $(BUILD)/seeds/scores --models $(OF_SEEDS) --out $(@D)/suite > /dev/null
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
 
 ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)

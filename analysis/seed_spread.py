@@ -23,10 +23,13 @@ from benchmarks.run_suite import SCORED
 from benchmarks.score import SIGNIFICANT
 from neurocnnf.stages import write_atomically
 
+MISSING = "missing"
 SEED = re.compile(r"(.*)-seed(\d+)")
 COLUMNS = ("benchmark", "model", "seed", "state", "quantity", "score", "difference", "simulated")
 ENDINGS = (".scores.csv", ".summary.csv", ".md", ".tex")
 CONFIDENCE = 0.95
+SAME = 1e-12
+"""Spread of differences, in units of the largest score, that is rounding: no interval is made of it."""
 
 
 def by_seed(suite: pd.DataFrame, control: str) -> pd.DataFrame:
@@ -42,7 +45,7 @@ def by_seed(suite: pd.DataFrame, control: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`. ``quantity``: "value", the score over its ceiling, where every seed of every model has one; else
+        `COLUMNS`. ``quantity``: "value", the score over its ceiling, where every seed with a score has one; else
         "raw". ``difference``: from the control; NaN for the control itself. NaN: missing.
 
     Raises
@@ -55,7 +58,7 @@ def by_seed(suite: pd.DataFrame, control: str) -> pd.DataFrame:
     table = suite.assign(model=model, seed=[int(found[2]) if found else 0 for found in names])
     if control not in set(table["model"]):
         raise ValueError(f"control: expected one of {', '.join(dict.fromkeys(model))}, got {control!r}. Score it too.")
-    scored = table[table["state"] == SCORED]
+    scored = table[(table["state"] == SCORED) & table["raw"].notna()]
     whole = scored["value"].notna().groupby(scored["benchmark"]).all()
     table["quantity"] = np.where(table["benchmark"].map(whole).eq(True), "value", "raw")
     table["score"] = np.where(table["quantity"] == "value", table["value"], table["raw"])
@@ -76,16 +79,20 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row per benchmark and model: benchmark, model, quantity, n_seeds (with a score), n_total, mean, sd,
-        difference, low, high (95 %, Student's t over seeds), p (that of no difference), p_holm (over all rows).
+        A row per benchmark and model: benchmark, model, state (of seeds without a score, where there are any),
+        quantity, n_seeds (with a score), n_total, mean, sd, n_pairs (scores that have a control's of their seed),
+        difference, low, high (95 %, Student's t over pairs), p (that of no difference), p_holm (over all rows),
+        simulated.
     """
     rows = []
     for (benchmark, model), part in table.groupby(["benchmark", "model"], sort=False):
         scores, differences = part["score"].dropna(), part["difference"].dropna()
-        row = {"benchmark": benchmark, "model": model, "quantity": part["quantity"].iloc[0]}
-        row |= {"n_seeds": len(scores), "n_total": len(part), "mean": scores.mean(), "sd": scores.std()}
+        states = dict.fromkeys(part.loc[part["score"].isna(), "state"].replace(SCORED, MISSING))
+        row = {"benchmark": benchmark, "model": model, "state": ", ".join(states) or SCORED}
+        row |= {"quantity": part["quantity"].iloc[0], "n_seeds": len(scores), "n_total": len(part)}
+        row |= {"mean": scores.mean(), "sd": scores.std(), "n_pairs": len(differences)}
         row |= {"difference": differences.mean(), "low": np.nan, "high": np.nan, "p": np.nan}
-        if len(differences) > 1 and differences.std() > 0:
+        if len(differences) > 1 and differences.std() > SAME * scores.abs().max():
             test = stats.ttest_1samp(differences, 0)
             bounds = test.confidence_interval(CONFIDENCE)
             row |= {"low": bounds.low, "high": bounds.high, "p": test.pvalue}
@@ -98,22 +105,44 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
-    """Write the summary for readers: a row per benchmark that was scored, a column per model; all str."""
+    """Write the summary for readers: a row per benchmark, columns per model; all str.
+
+    Returns
+    -------
+    pandas.DataFrame
+        benchmark; for each model "mean ± sd", with the count of seeds where some have no score, or why there is none;
+        for each but the control "difference [95 %]", with the count of pairs where some are missing, and p (Holm).
+    """
+    compared = dict.fromkeys(summary.loc[summary["n_pairs"] > 0, "model"])
     rows = []
-    for benchmark, part in summary[summary["n_seeds"] > 0].groupby("benchmark", sort=False):
-        row = {"benchmark": f"{benchmark}{' (raw)' if part['quantity'].iloc[0] == 'raw' else ''}"}
-        for one in part.itertuples():
-            row[one.model] = _number(one.mean) + (f" ± {_number(one.sd)}" if one.n_seeds > 1 else "")
-            if pd.notna(one.difference):
-                bounds = "" if pd.isna(one.low) else f" [{_number(one.low)}, {_number(one.high)}]"
-                row[f"{one.model} less control"] = f"{_number(one.difference)}{bounds}"
-        seeds = dict.fromkeys(f"{one.n_seeds} / {one.n_total}" for one in part.itertuples())
-        rows.append(row | {"seeds": ", ".join(seeds)})
+    for benchmark, part in summary.groupby("benchmark", sort=False):
+        raw = part["n_seeds"].any() and part["quantity"].iloc[0] == "raw"
+        row = {"benchmark": f"{benchmark}{' (raw)' if raw else ''}"}
+        row |= {f"{one.model}, mean ± sd": _mean(one) for one in part.itertuples()}
+        for one in part[part["model"].isin(compared)].itertuples():
+            row[f"{one.model} less control"] = _difference(one)
+            row[f"p (Holm), {one.model}"] = "" if pd.isna(one.p_holm) else _number(one.p_holm).replace(".000", "< .001")
+        rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
 
+def _mean(row) -> str:
+    if not row.n_seeds:
+        return row.state
+    spread = f" ± {_number(row.sd)}" if row.n_seeds > 1 else ""
+    return f"{_number(row.mean)}{spread}" + (f" ({row.n_seeds} / {row.n_total})" if row.n_seeds < row.n_total else "")
+
+
+def _difference(row) -> str:
+    if not row.n_pairs:
+        return ""
+    bounds = "" if pd.isna(row.low) else f" [{_number(row.low)}, {_number(row.high)}]"
+    return f"{_number(row.difference)}{bounds}" + (f" ({row.n_pairs} pairs)" if row.n_pairs < row.n_total else "")
+
+
 def _number(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−").replace("0.", ".", 1)
+    """Write a number with three digits after the point, no zero before it, and the minus of print."""
+    return re.sub(r"^(−?)0\.", r"\1.", f"{value:.3f}".replace("-", "−"))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

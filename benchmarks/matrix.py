@@ -1,6 +1,6 @@
 """Products and eigenvectors of large matrices, by the BLAS that scipy brings.
 
-That of numpy 1.26, which Brain-Score needs, does not know processors made since 2023: on those it computes as on one of
+That of numpy 1.26, which Brain-Score needs, does not know the newest processors: on those it computes as on one of
 2004, five times as slowly. Both give the same numbers but for the order of summation.
 """
 
@@ -24,13 +24,24 @@ def product(first: NDArray, second: NDArray) -> NDArray:
 
 
 def subtract_product(total: NDArray, first: NDArray, second: NDArray) -> None:
-    """Subtract ``first @ second`` in place from a matrix that lies row by row in memory, all of one float type."""
+    """Subtract ``first @ second`` in place from a matrix that lies row by row in memory, all of one float type.
+
+    Raises
+    ------
+    ValueError
+        If the matrix lies otherwise or is of another type, where only a copy would be changed.
+    """
     if not first.size or not second.size:
         return
     multiply = get_blas_funcs("gemm", (first, second))
     b, turned_b = _columns(second.T)
     a, turned_a = _columns(first.T)
-    multiply(-1.0, b, a, beta=1.0, c=total.T, trans_a=turned_b, trans_b=turned_a, overwrite_c=True)
+    found = multiply(-1.0, b, a, beta=1.0, c=total.T, trans_a=turned_b, trans_b=turned_a, overwrite_c=True)
+    if not np.shares_memory(found, total):
+        raise ValueError(
+            f"total: expected {found.dtype}, row by row in memory, got {total.dtype} with strides {total.strides}. "
+            "Pass np.ascontiguousarray of it."
+        )
 
 
 def self_product(matrix: NDArray) -> NDArray:

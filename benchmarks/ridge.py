@@ -207,7 +207,7 @@ class RidgeDesign:
         diagonal = maker.diagonal()
         held_out = self.held_out if held_out is None else held_out
         # Used again by every split: to be given fresh memory takes longer than what is computed in it.
-        rows, left = np.empty((max(map(len, held_out)), len(maker))), np.empty_like(moved)
+        rows, left = np.empty((max(map(len, held_out), default=0), len(maker))), np.empty_like(moved)
         for part in held_out:
             yield _leave_out(maker, moved, diagonal, part, rows[: len(part)], left)
 

@@ -15,13 +15,27 @@ from matplotlib.figure import Figure
 from figures.files import arguments, is_simulated, joined, read_parts, save
 from figures.style import FAINT, INK, PAGE_MM, apart, looks_of, model_handles, new_figure, styled, title
 
-CAPTION = """Scores of several seeds of each model, on every benchmark whose data are here. Left: each seed's score
-(small), and their mean. Right: difference from the feedforward control of the same seed, which shares the feedforward
-part of its training: each seed's (small), mean, and 95 % interval (Student's t over seeds). Scores are over their
-ceilings, or raw where that is said. On the right: seeds with a score, of all."""
+CAPTION = """Scores of several seeds of each model, on every benchmark. Left: each seed's score (small), and their mean.
+Right: difference from the feedforward control of the same seed, which shares the feedforward part of its training: each
+seed's (small), mean, and 95 % interval (Student's t over seeds, the same images and neurons; not corrected for the
+number of benchmarks). Scores are over their ceilings, or raw where that is said. Numbers on the right: seeds with a
+score, of all; p of no difference, Holm over the table. What has no score is named."""
 SCORES = ["benchmark", "model", "seed", "quantity", "score", "difference", "simulated"]
-SUMMARY = ["benchmark", "model", "quantity", "n_seeds", "n_total", "mean", "difference", "low", "high"]
-ROW_MM, GAP, TOO_FAR = 3.6, 0.25, 4.0
+SUMMARY = [
+    "benchmark",
+    "model",
+    "state",
+    "quantity",
+    "n_seeds",
+    "n_total",
+    "mean",
+    "difference",
+    "low",
+    "high",
+    "p_holm",
+]
+ROW_MM, GAP, TOO_FAR = 3.6, 0.3, 4.0
+SMALL, NUMBERS_AT = {"fontsize": 5.5, "color": FAINT}, (1.1, 1.25)
 """`TOO_FAR`: intervals are drawn to as many times the largest difference; beyond, an arrow says that they go on."""
 
 
@@ -38,29 +52,27 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     ValueError
         If no benchmark was scored.
     """
-    summary = summary[summary["n_seeds"] > 0]
-    if summary.empty:
+    if not summary["n_seeds"].any():
         raise ValueError("expected a benchmark that was scored, got none. Name the studies' folder: NEUROCNNF_DATA.")
     looks = looks_of(list(summary["model"]))
     benchmarks = list(dict.fromkeys(summary["benchmark"]))
-    height = 24 + ROW_MM * len(benchmarks) * max(2, len(looks))
-    figure = new_figure(PAGE_MM, height)
+    figure = new_figure(PAGE_MM, 24 + ROW_MM * len(benchmarks) * max(2, len(looks)))
     title(figure, "CNN-F and its controls over seeds", is_simulated(scores))
     left, right = figure.subplots(1, 2, sharey=True)
     for place, model in enumerate(looks):
         for row, benchmark in enumerate(benchmarks):
             here = (scores["model"] == model) & (scores["benchmark"] == benchmark)
             one = summary[(summary["model"] == model) & (summary["benchmark"] == benchmark)]
-            if not one.empty:
-                down = row + apart(place, len(looks), GAP)
-                _draw_seeds(left, scores.loc[here, "score"], one["mean"].item(), down, looks[model])
-                _draw_seeds(right, scores.loc[here, "difference"], one["difference"].item(), down, looks[model])
+            down, look = row + apart(place, len(looks), GAP), looks[model]
+            _draw_seeds(left, scores.loc[here, "score"], one["mean"].item(), down, look)
+            _draw_seeds(right, scores.loc[here, "difference"], one["difference"].item(), down, look)
+            _write_numbers(left, right, one.iloc[0], down, look.colour)
     reach = TOO_FAR * np.nanmax(np.abs(scores["difference"]), initial=0.0)
     for place, model in enumerate(looks):
         for one in summary[(summary["model"] == model) & summary["low"].notna()].itertuples():
             down = benchmarks.index(one.benchmark) + apart(place, len(looks), GAP)
             _draw_interval(right, one.low, one.high, reach, down, looks[model].colour)
-    raw = set(summary.loc[summary["quantity"] == "raw", "benchmark"])
+    raw = set(summary.loc[(summary["quantity"] == "raw") & (summary["n_seeds"] > 0), "benchmark"])
     left.set_yticks(range(len(benchmarks)), [f"{name}{' (raw)' if name in raw else ''}" for name in benchmarks])
     left.set(ylim=(len(benchmarks) - 0.5, -0.7), xlabel="score")
     right.set(xlabel="difference from the control of the same seed")
@@ -69,12 +81,19 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color="#EEEEEE", linewidth=0.5)
         axes.set_axisbelow(True)
-    for row, benchmark in enumerate(benchmarks):
-        part = summary[summary["benchmark"] == benchmark]
-        words = ", ".join(dict.fromkeys(f"{one.n_seeds}/{one.n_total}" for one in part.itertuples()))
-        right.text(1.01, row, words, transform=right.get_yaxis_transform(), va="center", fontsize=6, color=FAINT)
+    for x, head in zip(NUMBERS_AT, ("seeds", "p (Holm)"), strict=True):
+        right.text(x, -0.6, head, transform=right.get_yaxis_transform(), ha="right", va="center", **SMALL)
     figure.legend(handles=model_handles(looks), loc="outside lower left", ncols=min(4, len(looks)))
     return figure
+
+
+def _write_numbers(left: Axes, right: Axes, row: pd.Series, down: float, colour: str) -> None:
+    p = "" if pd.isna(row["p_holm"]) else "< .001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}"
+    for x, words in zip(NUMBERS_AT, (f"{row['n_seeds']}/{row['n_total']}", p), strict=True):
+        right.text(x, down, words, transform=right.get_yaxis_transform(), ha="right", va="center", **SMALL)
+    if not row["n_seeds"]:
+        words = {"color": colour, "fontsize": SMALL["fontsize"]}
+        left.text(0.01, down, row["state"], transform=left.get_yaxis_transform(), va="center", **words)
 
 
 def _draw_seeds(axes: Axes, each: pd.Series, mean: float, down: float, look) -> None:

@@ -143,7 +143,7 @@ def ship(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the model first.")] = False,
 ):
-    """Evaluate finished runs and write the first one's weights with a card."""
+    """Evaluate finished runs and write the first one's weights, or all of them, with cards."""
     import torch
 
     from neurocnnf.checkpoint import SHIPPED

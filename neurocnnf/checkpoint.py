@@ -25,7 +25,7 @@ LARGE, LEVELS, SCALE = 100_000, 127, ".scale"
 
 
 def list_models() -> list[str]:
-    """Return the names of the shipped checkpoints, ``<kind>-<data>``."""
+    """Return the names of the shipped checkpoints, ``<kind>-<data>`` or, of other seeds than 0, ``…-seed<n>``."""
     return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
 
 

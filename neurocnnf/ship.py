@@ -34,14 +34,14 @@ def ship(
     compiled: bool = False,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Evaluate the runs of one recipe, seed by seed, and write the first one's weights with a card.
+    """Evaluate the runs of one recipe, seed by seed, and write the first one's weights, or all, with cards.
 
     Parameters
     ----------
     recipe_name
         One of `neurocnnf.recipes.RECIPES`.
     runs
-        Folders that `train` wrote, one per seed, seed 0 first; each is finished (`finish_run`) if it is not yet.
+        Folders that `train` wrote, of seeds 0, 1 and so on; each is finished (`finish_run`) if it is not yet.
     folder
         Where ``<recipe>.safetensors`` and ``<recipe>.json`` go.
     every_seed
@@ -57,9 +57,11 @@ def ship(
     Raises
     ------
     ValueError
-        If a run is missing or not finished, or its recipe has changed since.
+        If a run is missing or not finished, is of another seed, or its recipe has changed since.
     """
     recipe = find_recipe(recipe_name)
+    for seed, run in enumerate(runs):
+        _check_seed(run, seed)
     finished = [finish_run(recipe_name, run, compiled=compiled, progress=progress) for run in runs]
     tables = [pd.read_csv(run / "accuracy.csv").assign(seed=seed) for seed, run in enumerate(runs)]
     model = build_model(recipe.model)
@@ -79,6 +81,15 @@ def ship(
 def seed_name(recipe_name: str, seed: int) -> str:
     """Return the name of a recipe's checkpoint of one seed: that of the recipe itself, for seed 0."""
     return f"{recipe_name}-seed{seed}" if seed else recipe_name
+
+
+def _check_seed(run: Path, seed: int) -> None:
+    note = run / "run.txt"  # a run from another machine may come without it
+    if note.exists() and not note.read_text().rstrip().endswith(f", seed {seed}"):
+        raise ValueError(
+            f"{run}: expected a run of seed {seed}, got one of {note.read_text().split()[-1]}. "
+            "Name the runs in the order of their seeds, from 0."
+        )
 
 
 def finish_run(

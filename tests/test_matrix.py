@@ -44,6 +44,12 @@ def test_products_of_empty_matrices_are_numpys(n, k, m):
     np.testing.assert_array_equal(total, np.ones((n, m)))
 
 
+@pytest.mark.parametrize("total", [np.ones((3, 4), order="F"), np.ones((3, 4), np.float32)], ids=["columns", "float32"])
+def test_a_total_of_which_only_a_copy_would_change_is_refused(total):
+    with pytest.raises(ValueError, match="row by row in memory"):
+        subtract_product(total, np.ones((3, 2)), np.ones((2, 4)))
+
+
 def test_eigenvectors_rebuild_the_matrix():
     a = np.random.default_rng(0).standard_normal((40, 25))
     values, vectors = eigenvectors(a @ a.T)

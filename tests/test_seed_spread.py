@@ -57,15 +57,41 @@ def test_the_interval_over_seeds_is_students():
     assert (row["low"], row["high"]) == pytest.approx((differences.mean() - half, differences.mean() + half))
     paired = stats.ttest_rel([OURS[s] for s in OURS], [CONTROL[s] for s in OURS])
     assert row["p"] == pytest.approx(paired.pvalue)
-    assert row["p_holm"] >= row["p"]
+    # Of three tests: a and b have the same p (one is the other, scaled), c the largest.
+    assert row["p_holm"] == pytest.approx(3 * paired.pvalue)
 
 
 def test_seeds_without_a_score_are_counted():
     assert (summary_of("c", "cnn-x")["n_seeds"], summary_of("c", "cnn-x")["n_total"]) == (2, 3)
     row = summary_of("c", "cnnf-x")  # three scores, two pairs
-    assert row["n_seeds"] == 3
+    assert (row["n_seeds"], row["n_pairs"], row["state"]) == (3, 2, "scored")
+    assert summary_of("c", "cnn-x")["state"] == "not scored"
     assert row["difference"] == pytest.approx(np.mean([OURS[s] - CONTROL[s] for s in (0, 1)]) / 0.8)
-    assert summary_of("d", "cnnf-x")["n_seeds"] == 0
+    assert (summary_of("d", "cnnf-x")["n_seeds"], summary_of("d", "cnnf-x")["state"]) == (0, "no data here")
+
+
+def test_a_score_that_came_out_missing_does_not_turn_the_others_raw():
+    table = suite()
+    table.loc[(table["benchmark"] == "a") & (table["model"] == "cnn-x"), ["raw", "value"]] = np.nan
+    found = spread.by_seed(table, "cnn-x").query("benchmark == 'a'")
+    assert set(found["quantity"]) == {"value"}
+    (row,) = spread.over_seeds(found).query("model == 'cnn-x'").to_dict("records")
+    assert (row["n_seeds"], row["state"]) == (2, "missing")
+
+
+def test_differences_that_differ_by_rounding_alone_have_no_interval():
+    table = spread.by_seed(suite(), "cnn-x").query("benchmark == 'a'")
+    table = table.assign(difference=table["difference"].notna() * (0.1 + 1e-17 * table["seed"]))
+    table.loc[table["seed"] == 1, "difference"] += 3e-17
+    row = spread.over_seeds(table[table["model"] == "cnnf-x"]).iloc[0]
+    assert row[["low", "high", "p"]].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.1234, ".123"), (-0.05, "−.050"), (10.5, "10.500"), (-20.25, "−20.250"), (100.1, "100.100")]
+)
+def test_numbers_for_readers(value, text):
+    assert spread._number(value) == text
 
 
 def test_without_any_score_the_figure_says_what_is_missing():
@@ -83,15 +109,23 @@ def test_the_stage_writes_its_tables_and_the_figure_shows_every_benchmark_with_d
     suite().to_csv(tmp_path / "suite.csv", index=False)
     spread.main(["--suite", str(tmp_path / "suite.csv"), "--control", "cnn-x", "--out", str(tmp_path / "spread")])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| a", "| b (raw)", "| c"]
-    assert "2 / 3" in lines[4]
-    assert "3 / 3" in lines[2]
+    cells = [line.strip("| ").split(" | ") for line in lines]
+    assert [row[0] for row in cells[2:]] == ["a", "b (raw)", "c", "d"]
+    assert "(2 / 3)" in lines[4]
+    assert "(2 pairs)" in lines[4]
+    assert "/ 3" not in lines[2]
+    assert lines[5].count("no data here") == 2
     assert (tmp_path / "spread.md").read_text().splitlines() == lines
     figure.main(["--in", str(tmp_path / "spread"), "--out", str(tmp_path / "figure")])
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     drawn = figure.draw(*(pd.read_csv(tmp_path / f"spread.{part}.csv") for part in ("scores", "summary")))
     labels = [one.get_text() for one in drawn.axes[0].get_yticklabels()]
-    assert labels == ["a", "b (raw)", "c"]
+    assert labels == ["a", "b (raw)", "c", "d"]
+    words = [one.get_text() for one in drawn.axes[1].texts]
+    assert (words.count("3/3"), words.count("2/3"), words.count("0/3")) == (5, 1, 2)
+    assert [one.get_text() for one in drawn.axes[0].texts] == ["no data here"] * 2
+    row = summary_of("a", "cnnf-x")
+    assert any(list(line.get_xdata()) == pytest.approx([row["low"], row["high"]]) for line in drawn.axes[1].lines)
     # of the three small points of one model and benchmark on the left
     small = [line for line in drawn.axes[0].lines if len(line.get_xdata()) == 3]
     assert sorted(small[0].get_xdata()) == pytest.approx(sorted(value / 0.8 for value in OURS.values()))

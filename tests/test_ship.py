@@ -181,6 +181,14 @@ def test_every_seed_is_a_checkpoint_whose_card_speaks_of_it_alone(trained, shipp
     assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
     assert (model.name, card["name"], card["seeds"]) == ("cnnf-digits-seed1", "cnnf-digits-seed1", 1)
     assert list(card["seconds_of_training"]) == ["1"]
+    assert card["machine"] == torch.load(trained["cnnf-digits"][1] / "state.pt", weights_only=True)["machine"]
     of_all = pd.DataFrame(card_of(first)["accuracy"])
     expected = of_all[of_all["seed"] == 1].reset_index(drop=True)
     pd.testing.assert_frame_equal(pd.DataFrame(card["accuracy"]), expected)
+    clean = expected[expected["degradation"] == "clean"]
+    assert list(card["clean_accuracy_by_step"].values()) == [round(a, 4) for a in clean["accuracy"]]
+
+
+def test_runs_out_of_order_are_refused(trained, tmp_path):
+    with pytest.raises(ValueError, match="expected a run of seed 0, got one of 1"):
+        ship.ship("cnnf-digits", trained["cnnf-digits"][::-1], folder=tmp_path)

@@ -347,3 +347,14 @@ def test_the_state_of_another_seed_or_recipe_is_not_taken_up(whole, data, tmp_pa
     shutil.copytree(whole[1], out)
     with pytest.raises(ValueError, match=r"expected the state of Recipe\(.*, seed 6, got that of .* seed 5"):
         train("cnnf-digits", 6, out, data=data)
+
+
+def test_in_bfloat16_weights_stay_float32_near_those_of_float32_and_the_state_says_so(whole, data, tmp_path):
+    model = train("cnnf-digits", 5, tmp_path / "run", half=True, data=data)
+    start, full, half = weights(build_model("cnnf-digits", seed=5)), weights(whole[0]), weights(model)
+    assert half.dtype == torch.float32
+    assert not torch.equal(half, full)
+    # Of the way that the weights went, most is the same.
+    assert torch.nn.functional.cosine_similarity(half - start, full - start, dim=0) > 0.8
+    states = [torch.load(out / "state.pt", weights_only=True) for out in (whole[1], tmp_path / "run")]
+    assert states[1]["machine"] == states[0]["machine"] + ", bfloat16"
