@@ -121,7 +121,7 @@ def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
         row |= {f"{one.model}, mean ± sd": _mean(one) for one in part.itertuples()}
         for one in part[part["model"].isin(compared)].itertuples():
             row[f"{one.model} less control"] = _difference(one)
-            row[f"p (Holm), {one.model}"] = "" if pd.isna(one.p_holm) else _number(one.p_holm).replace(".000", "< .001")
+            row[f"p (Holm), {one.model}"] = _chance(one.p_holm)
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
@@ -138,6 +138,10 @@ def _difference(row) -> str:
         return ""
     bounds = "" if pd.isna(row.low) else f" [{_number(row.low)}, {_number(row.high)}]"
     return f"{_number(row.difference)}{bounds}" + (f" ({row.n_pairs} pairs)" if row.n_pairs < row.n_total else "")
+
+
+def _chance(p: float) -> str:
+    return "" if pd.isna(p) else "< .001" if p < 0.001 else _number(p)
 
 
 def _number(value: float) -> str:

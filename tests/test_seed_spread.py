@@ -100,6 +100,12 @@ def test_without_any_score_the_figure_says_what_is_missing():
         figure.draw(table, spread.over_seeds(table))
 
 
+@pytest.mark.parametrize(("p", "text"), [(1.0, "1.000"), (0.04, ".040"), (0.0004, "< .001"), (np.nan, "")])
+def test_p_for_readers(p, text):
+    summary = spread.over_seeds(spread.by_seed(suite(), "cnn-x")).assign(p_holm=p)
+    assert set(spread.as_cells(summary)["p (Holm), cnnf-x"]) == {text}
+
+
 def test_a_control_that_was_not_scored_is_an_error():
     with pytest.raises(ValueError, match="expected one of cnnf-x, cnn-x, got 'cnn-y'"):
         spread.by_seed(suite(), "cnn-y")
