@@ -35,7 +35,7 @@ SUMMARY = [
     "p_holm",
 ]
 ROW_MM, GAP, TOO_FAR = 3.6, 0.3, 4.0
-SMALL, NUMBERS_AT = {"fontsize": 5.5, "color": FAINT}, (1.1, 1.25)
+SMALL, NUMBERS_AT = {"fontsize": 5.5, "color": FAINT}, (1.1, 1.28)
 """`TOO_FAR`: intervals are drawn to as many times the largest difference; beyond, an arrow says that they go on."""
 
 
