@@ -41,8 +41,7 @@ SEEDED     ?= cnnf-cifar10-small cnn-cifar10-small
 SEED_STEPS ?= 2
 
 # What `make robustness` attacks: digits where there is no MNIST; images of each (40 take 50 minutes on one core, of which
-# AutoAttack and SPSA, of 20 images at most, take half; an accuracy is then known to ± 15 points). The control's attacks
-# are soon done, and CNN-F's then have all processors.
+# AutoAttack and SPSA, of 20 images at most, take half; an accuracy is then known to ± 15 points).
 ROBUST     ?= $(foreach kind,cnnf cnn,$(kind)-$(if $(NEUROCNNF_DATA),mnist,digits))
 ATTACKED   ?= 30
 
@@ -226,7 +225,7 @@ $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summar
 
 ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
 $(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
-	@OMP_NUM_THREADS=$(JOBS) $(RUN) robustness $* --n-images $(ATTACKED) --out $@ $(QUICK)
+	@$(RUN) robustness $* --n-images $(ATTACKED) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
 $(BUILD)/robustness/table.csv: analysis/robustness_summary.py analysis/tables.py $(ATTACKS)
