@@ -16,17 +16,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
+from analysis.model_comparison import holm
 from analysis.suite_summary import as_latex, as_markdown
+from analysis.tables import write_tables
 from benchmarks.run_suite import SCORED
-from benchmarks.score import SIGNIFICANT
 from neurocnnf.stages import write_atomically
 
 MISSING = "missing"
 SEED = re.compile(r"(.*)-seed(\d+)")
 COLUMNS = ("benchmark", "model", "seed", "state", "quantity", "score", "difference", "simulated")
-ENDINGS = (".scores.csv", ".summary.csv", ".md", ".tex")
 CONFIDENCE = 0.95
 SAME = 1e-12
 """Spread of differences, in units of the largest score, that is rounding: no interval is made of it."""
@@ -97,11 +96,8 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
             bounds = test.confidence_interval(CONFIDENCE)
             row |= {"low": bounds.low, "high": bounds.high, "p": test.pvalue}
         rows.append(row | {"simulated": bool(part["simulated"].any())})
-    summary = pd.DataFrame(rows).assign(p_holm=np.nan)
-    tested = summary["p"].notna()
-    if tested.any():
-        summary.loc[tested, "p_holm"] = multipletests(summary.loc[tested, "p"], method="holm")[1]
-    return summary
+    summary = pd.DataFrame(rows)
+    return summary.assign(p_holm=holm(summary["p"]))
 
 
 def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
@@ -159,9 +155,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     table = by_seed(pd.read_csv(options.suite), options.control)
     summary = over_seeds(table)
     cells = as_cells(summary)
-    texts = [one.to_csv(index=False, lineterminator="\n", float_format=SIGNIFICANT) for one in (table, summary)]
-    texts += [as_markdown(cells), as_latex(cells)]
-    for ending, text in zip(ENDINGS, texts, strict=True):
+    write_tables(options.out, {".scores.csv": table, ".summary.csv": summary})
+    for ending, text in ((".md", as_markdown(cells)), (".tex", as_latex(cells))):
         write_atomically(options.out.with_name(options.out.name + ending), text.encode())
     print(as_markdown(cells), end="")
 

@@ -16,11 +16,7 @@ def product(first: NDArray, second: NDArray) -> NDArray:
     """Return ``first @ second`` of two matrices of one float type, float32 or float64, row by row in memory."""
     if not first.size or not second.size:
         return first @ second
-    multiply = get_blas_funcs("gemm", (first, second))
-    # Turned around, since BLAS reads columns: C' = B' A'.
-    b, turned_b = _columns(second.T)
-    a, turned_a = _columns(first.T)
-    return multiply(1.0, b, a, trans_a=turned_b, trans_b=turned_a).T
+    return _multiply(1.0, first, second)
 
 
 def subtract_product(total: NDArray, first: NDArray, second: NDArray) -> None:
@@ -33,10 +29,7 @@ def subtract_product(total: NDArray, first: NDArray, second: NDArray) -> None:
     """
     if not first.size or not second.size:
         return
-    multiply = get_blas_funcs("gemm", (first, second))
-    b, turned_b = _columns(second.T)
-    a, turned_a = _columns(first.T)
-    found = multiply(-1.0, b, a, beta=1.0, c=total.T, trans_a=turned_b, trans_b=turned_a, overwrite_c=True)
+    found = _multiply(-1.0, first, second, beta=1.0, c=total.T, overwrite_c=True)
     if not np.shares_memory(found, total):
         raise ValueError(
             f"total: expected {found.dtype}, row by row in memory, got {total.dtype} with strides {total.strides}. "
@@ -65,6 +58,15 @@ def eigenvectors(symmetric: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
         If a number is not finite.
     """
     return scipy.linalg.eigh(symmetric, driver="evd")
+
+
+def _multiply(factor: float, first, second, **added):
+    """Return ``factor * first @ second``, and what BLAS's options for its transpose add."""
+    multiply = get_blas_funcs("gemm", (first, second))
+    # Turned around, since BLAS reads columns: C' = B' A'.
+    b, turned_b = _columns(second.T)
+    a, turned_a = _columns(first.T)
+    return multiply(factor, b, a, trans_a=turned_b, trans_b=turned_a, **added).T
 
 
 def _columns(matrix):
