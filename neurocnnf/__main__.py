@@ -198,6 +198,7 @@ def robustness(
     n_images: Annotated[int, typer.Option(min=1, help="Test images, the first ones of the shuffled set.")] = 200,
     n_steps: Steps = 5,
     seed: Seed = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; the numbers are the same.")] = 1,
     out: Out = None,
     quick: Quick = False,
 ):
@@ -215,7 +216,7 @@ def robustness(
         nets.append(load_model(control or _control(model)))
     net, data, n = nets[0], nets[0].card["data"], steps_taken(nets[0], n_steps, quick)
     few: dict[str, Any] = {"n_images": QUICK_ATTACKED, "effort": QUICK} if quick else {"n_images": n_images}
-    few["control"] = nets[1] if len(nets) > 1 else None
+    few |= {"control": nets[1] if len(nets) > 1 else None, "workers": workers}
 
     def write() -> list[Path]:
         with progress_bar() as progress:

@@ -8,8 +8,13 @@ is wrong under every attack.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import binomtest
@@ -92,6 +97,7 @@ def robustness(
     control: UnrolledModel | None = None,
     effort: Effort | None = None,
     seed: int = 0,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Measure accuracy at every step, clean and under every attack.
@@ -111,7 +117,9 @@ def robustness(
     effort
         How hard the attacks try.
     seed
-        Of every start and perturbation, each attack with a generator of its own.
+        Of every start and perturbation, each answer under each attack with a generator of its own.
+    workers
+        Processes, of one thread each where there are several; what is found does not depend on their number.
     progress
         Called with (model and attack, answers attacked, all answers).
 
@@ -141,25 +149,27 @@ def robustness(
     if not 0 <= attack.epsilon < float("inf"):
         raise ValueError(f"epsilon: expected 0 or more, on images in [-1, 1], got {attack.epsilon!r}. Take e.g. 0.2.")
     right = _right(model, images, labels, steps)
-    found = [(CLEAN, "none", right)]
-    runs = list(attack_runs(model, attack, effort, len(images), control))
-    total = sum(len(run.targets(gradient, steps)) for run in runs for gradient in run.gradients)
-    done, first = 0, right
-    for run in runs:
-        n = run.n_images
-        for gradient in run.gradients:
-            survived = right[..., :n].clone()
-            if gradient == "e2e" and run.e2e_from:
-                survived[:, 0] = first[:, 0, :n]
-            for step, readout in run.targets(gradient, steps):
-                done += 1
-                generator = torch.Generator().manual_seed(seed * 10_000 + done)
-                _attack(model, run, images[:n], labels[:n], survived, step, readout, generator)
-                if progress:
-                    progress(f"{model.name}: {run.name} {gradient}", done, total)
-            first = survived if gradient == "first" else first
-            found.append((run.name, gradient, survived))
-    return _table(found, attack.epsilon, len(images))
+    against = _Against(model, attack, effort, images, labels, control, right, seed)
+    runs = against.runs()
+    aims = [
+        _Aim(i, gradient, *target)
+        for i, run in enumerate(runs)
+        for gradient in run.gradients
+        for target in run.targets(gradient, steps)
+    ]
+    found = {(i, g): right[..., : run.n_images].clone() for i, run in enumerate(runs) for g in run.gradients}
+    for done, (aim, survived) in enumerate(_survivors(against, aims, workers), start=1):
+        found[aim.run, aim.gradient] &= survived
+        if progress:
+            progress(f"{model.name}: {runs[aim.run].name} {aim.gradient}", done, len(aims))
+    first = None
+    for (i, gradient), survived in found.items():
+        if gradient == "first":
+            first = survived
+        elif gradient == "e2e" and runs[i].e2e_from and first is not None:
+            survived[:, 0] = first[:, 0, : survived.shape[-1]]  # where both gradients are one
+    rows = [(runs[i].name, gradient, survived) for (i, gradient), survived in found.items()]
+    return _table([(CLEAN, "none", right), *rows], attack.epsilon, len(images))
 
 
 def by_step(table: pd.DataFrame) -> pd.DataFrame:
@@ -168,25 +178,73 @@ def by_step(table: pd.DataFrame) -> pd.DataFrame:
     return table.pivot_table(index=rows, columns="step", values="accuracy", sort=False).reset_index()
 
 
-def _attack(
-    model: UnrolledModel,
-    run: Run,
-    images: Tensor,
-    labels: Tensor,
-    survived: Tensor,
-    step: int | None,
-    readout: str,
-    generator: torch.Generator,
-) -> None:
-    """Attack the answers that are still right, and strike from `survived` (readout, step, image) those that fall."""
-    last = survived.shape[1] - 1
-    target = (slice(None), slice(None)) if step is None else (READOUTS.index(readout) if step else slice(None), step)
-    for _ in range(run.n_restarts):
-        standing = survived[target].reshape(-1, len(images)).any(0).nonzero()[:, 0]
-        for some in standing.split(BATCH) if len(standing) else ():
-            attacked = run.make(images[some], labels[some], step, readout, generator)
-            right = _right(model, attacked, labels[some], last if step is None else step)
-            survived[(*target, some)] &= right[target]
+class _Aim(NamedTuple):
+    """One answer under one attack: what can be attacked by itself."""
+
+    run: int
+    gradient: str
+    step: int | None
+    readout: str
+
+
+@dataclass(frozen=True)
+class _Against:
+    """A model, its images, and which of its answers to them are right without an attack."""
+
+    model: UnrolledModel
+    attack: Attack
+    effort: Effort
+    images: Tensor
+    labels: Tensor
+    control: UnrolledModel | None
+    right: Tensor
+    seed: int
+
+    def runs(self) -> list[Run]:
+        return list(attack_runs(self.model, self.attack, self.effort, len(self.images), self.control))
+
+    def survivors(self, number: int, aim: _Aim) -> Tensor:
+        """Attack the answers that are right, and strike those that fall: bool (readout, step, image)."""
+        run = self.runs()[aim.run]
+        generator = torch.Generator().manual_seed(self.seed * 10_000 + number)
+        images, labels = self.images[: run.n_images], self.labels[: run.n_images]
+        survived = self.right[..., : run.n_images].clone()
+        readouts = READOUTS.index(aim.readout) if aim.step else slice(None)
+        target = (slice(None), slice(None)) if aim.step is None else (readouts, aim.step)
+        last = survived.shape[1] - 1 if aim.step is None else aim.step
+        for _ in range(run.n_restarts):
+            standing = survived[target].reshape(-1, len(images)).any(0).nonzero()[:, 0]
+            for some in standing.split(BATCH) if len(standing) else ():
+                attacked = run.make(images[some], labels[some], aim.step, aim.readout, generator)
+                survived[(*target, some)] &= _right(self.model, attacked, labels[some], last)[target]
+        return survived
+
+
+def _survivors(against: _Against, aims: list[_Aim], workers: int) -> Iterator[tuple[_Aim, Tensor]]:
+    """Attack, here or in processes of their own; yield what survived each aim, in any order."""
+    if workers == 1:
+        for number, aim in enumerate(aims, start=1):
+            yield aim, against.survivors(number, aim)
+        return
+    # Not forked: a process that has run torch's threads cannot be copied safely.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _begin, (against,)) as pool:
+        futures = {pool.submit(_survivors_there, number, aim): aim for number, aim in enumerate(aims, start=1)}
+        for future in as_completed(futures):
+            yield futures[future], torch.from_numpy(future.result())
+
+
+_there: _Against  # in a process of a pool, what it attacks
+
+
+def _begin(against: _Against) -> None:
+    global _there
+    torch.set_num_threads(1)
+    _there = against
+
+
+def _survivors_there(number: int, aim: _Aim) -> np.ndarray:
+    return _there.survivors(number, aim).numpy()  # a tensor would travel as a file that has to stay open
 
 
 def _right(model: UnrolledModel, images: Tensor, labels: Tensor, n_steps: int) -> Tensor:

@@ -158,6 +158,17 @@ def test_the_seed_decides(nets, digits):
     pd.testing.assert_frame_equal(first, again)
 
 
+def test_several_processes_find_what_one_does(nets, digits):
+    few, calls = (digits[0][:4], digits[1][:4]), []
+    one, two = (
+        quick(nets[0], few, control=nets[1], workers=n, progress=lambda *args: calls.append(args)) for n in (1, 2)
+    )
+    pd.testing.assert_frame_equal(one, two)
+    half = len(calls) // 2
+    assert [done for _, done, _ in calls[half:]] == list(range(1, half + 1))
+    assert sorted(what for what, *_ in calls[half:]) == sorted(what for what, *_ in calls[:half])
+
+
 @pytest.mark.parametrize("epsilon", [-0.1, float("inf"), float("nan")])
 def test_an_impossible_epsilon_is_refused(nets, digits, epsilon):
     with pytest.raises(ValueError, match=r"epsilon: expected 0 or more, .*Take"):
