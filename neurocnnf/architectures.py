@@ -62,12 +62,15 @@ class Trunk(NamedTuple):
 
 
 _ENDS = ("block3", "block4")
+_SMALL: dict[str, Any] = {"widths": (8, 16, 16, 32), "hidden": (64, 64)}
 # Widths at which one sweep takes the multiply-adds of CNN-F's sweep and five steps; the linear levels stay.
-_WIDE = (56, 112, 120, 64)
+_WIDE, _WIDE_SMALL = (56, 112, 120, 64), {**_SMALL, "widths": (26, 52, 52, 32)}
 TRUNKS: dict[str, Trunk] = {
     "fashion": Trunk(_fashion, 28, 1, 2, _ENDS),
+    "fashion-small": Trunk(lambda g: _fashion(g, **_SMALL), 28, 1, 2, _ENDS),
     "digits": Trunk(lambda g: _fashion(g, size=16, widths=(8, 16, 16, 32), hidden=(128, 64)), 16, 1, 2, _ENDS),
     "wide-fashion": Trunk(lambda g: _fashion(g, widths=_WIDE), 28, 1, 2, _ENDS),
+    "wide-fashion-small": Trunk(lambda g: _fashion(g, **_WIDE_SMALL), 28, 1, 2, _ENDS),
     "wrn-40-2": Trunk(
         lambda g: _wide_resnet(g, depth=40, widen=2), 32, 3, 5, tuple(f"group{i}_block6" for i in (1, 2, 3))
     ),
@@ -84,7 +87,7 @@ KINDS: dict[str, type[UnrolledModel]] = {
     "ungated": UngatedCNNF,
     "shuffled": ShuffledCNNF,
 }
-_PLAIN = ("fashion", "digits")  # trunks of plain convolutions
+_PLAIN = ("fashion", "fashion-small", "digits")  # trunks of plain convolutions
 
 
 def architecture_names() -> list[str]:
@@ -102,8 +105,8 @@ def build_model(
     name
         ``<kind>-<trunk>``. Kinds: cnnf; cnn, the feedforward control of the same trunk; the recurrent controls lateral
         (`neurocnnf.lateral`), predictive (`neurocnnf.predictive`), untied, ungated and shuffled (`neurocnnf.lesions`).
-        Trunks: fashion, digits, wrn-40-2, wrn-16-1, and wide-fashion for a cnn that takes as many multiply-adds as
-        cnnf-fashion unrolled for five steps.
+        Trunks: fashion, fashion-small, digits, wrn-40-2, wrn-16-1; and for a cnn that takes as many multiply-adds as
+        the CNN-F unrolled for five steps, wide-fashion and wide-fashion-small.
     feedback_to
         Level that is reconstructed, 0 = pixels; the paper's choice where not given (fashion 2, wrn-40-2 5).
     feedback_rate
@@ -142,6 +145,6 @@ def build_model(
 
 
 def _exists(kind: str, trunk: str) -> bool:
-    if trunk == "wide-fashion":
+    if trunk.startswith("wide-"):
         return kind == "cnn"
     return trunk in _PLAIN or kind in ("cnnf", "cnn", "untied", "shuffled")

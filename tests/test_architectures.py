@@ -97,11 +97,11 @@ def test_building_draws_nothing_from_the_global_generator():
 
 
 def test_every_name_builds_a_model_of_that_name():
-    plain = {f"{kind}-{trunk}" for kind in KINDS for trunk in ("fashion", "digits")}
+    plain = {f"{kind}-{trunk}" for kind in KINDS for trunk in ("fashion", "fashion-small", "digits")}
     residual = {
         f"{kind}-{trunk}" for kind in ("cnnf", "cnn", "untied", "shuffled") for trunk in ("wrn-40-2", "wrn-16-1")
     }
-    assert sorted(architecture_names()) == sorted(plain | residual | {"cnn-wide-fashion"})
+    assert sorted(architecture_names()) == sorted(plain | residual | {"cnn-wide-fashion", "cnn-wide-fashion-small"})
     assert {name.partition("-")[2] for name in architecture_names()} == set(TRUNKS)
     for name in architecture_names():
         model = build_model(name)

@@ -12,7 +12,7 @@ from neurocnnf.recipes import RECIPES, Attack, Recipe, find_recipe
 
 
 def test_control_recipes_differ_in_nothing_but_the_feedback():
-    for data in ("mnist", "cifar-gray", "digits"):
+    for data in ("mnist", "mnist-small", "cifar-gray", "digits"):
         cnnf, control = RECIPES[f"cnnf-{data}"], RECIPES[f"cnn-{data}"]
         assert replace(control, model=cnnf.model, n_steps=cnnf.n_steps) == cnnf
         assert (cnnf.n_steps > 0, control.n_steps) == (True, 0)
@@ -41,14 +41,14 @@ def test_recipes_name_things_that_exist():
         kind, _, rest = name.partition("-")
         # A wide model is a feedforward one, on a trunk of another width.
         assert recipe.model.startswith("cnn-wide-" if kind == "wide" else f"{kind}-")
-        size = "-small" if recipe.model.endswith("wrn-16-1") else ""
+        size = "-small" if recipe.model.endswith(("wrn-16-1", "fashion-small")) else ""
         assert rest.removesuffix("-adversarial") == recipe.data + size
         assert (recipe.attack is not None) == name.endswith("-adversarial")
         assert recipe.drawn_batches <= recipe.feedback_batches
         assert find_recipe(name) is recipe
 
 
-@pytest.mark.parametrize("data", ["mnist", "cifar-gray"])
+@pytest.mark.parametrize("data", ["mnist-small", "cifar-gray"])
 @pytest.mark.parametrize("kind", ["lateral", "predictive", "untied", "ungated", "shuffled"])
 def test_recurrent_controls_train_as_cnnf_does_from_the_same_trunk(kind, data):
     cnnf, control = RECIPES[f"cnnf-{data}"], RECIPES[f"{kind}-{data}"]

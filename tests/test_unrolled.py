@@ -161,3 +161,5 @@ def test_the_wide_control_takes_the_multiply_adds_of_cnnf_after_five_steps():
     wide, cnnf = build_model("cnn-wide-fashion"), build_model("cnnf-fashion")
     assert multiply_adds(wide, 0) == sweep_by_hand((56, 112, 120, 64))
     assert multiply_adds(wide, 0) == pytest.approx(multiply_adds(cnnf, 5), rel=0.05)
+    small, unrolled = build_model("cnn-wide-fashion-small"), build_model("cnnf-fashion-small")
+    assert multiply_adds(small, 0) == pytest.approx(multiply_adds(unrolled, 5), rel=0.05)
