@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.seed_spread import split_seeds
 from analysis.suite_summary import as_latex
 from analysis.tables import write_tables
 from neurocnnf.stages import write_atomically
@@ -28,7 +29,9 @@ COLUMNS = {
     "AutoAttack": ("autoattack", "e2e"),
     "any": ("any", "any"),
 }
-ROWS = {"CNN": ("cnn", "last"), "CNN-F (last)": ("cnnf", "last"), "CNN-F (average)": ("cnnf", "average")}
+READOUTS = ("last", "average")
+NAMES = {"cnn": "CNN", "cnnf": "CNN-F"}
+SPREAD = " sd"
 NEEDED = {"model", "kind", "data", "attack", "gradient", "readout", "step", "epsilon", "accuracy", "n_used"}
 
 
@@ -38,49 +41,61 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table
-        Rows of `neurocnnf.robustness.robustness_on`, of any models and data sets.
+        Rows of `neurocnnf.robustness.robustness_on`, of any models, trainings and data sets; seeds of one training are
+        named ``<model>`` and ``<model>-seed<n>``.
 
     Returns
     -------
     pandas.DataFrame
-        A row per data set, ε and of `ROWS`; columns data, epsilon, model, step, those of `COLUMNS` (NaN where not
-        measured), and n, the images of the first and the fewest of them ("200", or "200 (SPSA, AutoAttack: 20)").
+        A row per training, ε, kind of model (CNN first, then CNN-F) and readout ("last" alone where there are no
+        steps): data, training (the model's name without its kind), epsilon, model, step, seeds; each of `COLUMNS` (NaN
+        where not measured), its mean over seeds, and with " sd" after its name the standard deviation (NaN for one
+        seed); and n, images of each seed, the most and the fewest ("200", or "200 (SPSA, AutoAttack: 20)").
 
     Raises
     ------
     ValueError
-        If a column is missing, or there are two models of a kind for a data set.
+        If a column is missing.
     """
     if missing := sorted(NEEDED - set(table)):
         raise ValueError(f"robustness: expected the column(s) {', '.join(missing)}, got none. Make the table again.")
-    models = table.groupby(["data", "kind"])["model"].nunique()
-    if (models > 1).any():
-        raise ValueError(
-            f"robustness: expected one model per kind and data set, got {models.max()} for {models.idxmax()}. "
-            "Give one table of each."
-        )
+    table = split_seeds(table)
+    table = table.assign(training=table["model"].str.partition("-")[2])
+    keys = ["data", "training", "epsilon"]
     rows = []
-    for (data, epsilon), _ in table[table["attack"] != "clean"].groupby(["data", "epsilon"], sort=False):
-        for label, (kind, readout) in ROWS.items():
-            here = table[(table["data"] == data) & (table["kind"] == kind) & (table["readout"] == readout)]
-            here = here[(here["epsilon"] == epsilon) | (here["attack"] == "clean")]
-            if not here.empty:
-                here = here[here["step"] == here["step"].max()]
-                rows.append({"data": data, "epsilon": epsilon, "model": label, "step": here["step"].max()} | _row(here))
+    for place, _ in table[table["attack"] != "clean"].groupby(keys, sort=False):
+        here = table[(table[keys[:2]] == list(place[:2])).all(axis=1)]
+        here = here[here["epsilon"].eq(place[2]) | here["attack"].eq("clean")]
+        for kind in sorted(here["kind"].unique(), key=lambda one: (one not in NAMES, one)):
+            steps = here.loc[here["kind"] == kind, "step"].max()
+            for readout in READOUTS if steps else READOUTS[:1]:
+                name = NAMES.get(kind, kind) + (f" ({readout})" if steps else "")
+                own = (here["kind"] == kind) & (here["readout"] == readout) & (here["step"] == steps)
+                rows.append(dict(zip(keys, place, strict=True)) | {"model": name, "step": steps} | _row(here[own]))
     return pd.DataFrame(rows)
 
 
 def _row(here: pd.DataFrame) -> dict[str, object]:
-    cells = here.drop_duplicates(["attack", "gradient"]).set_index(["attack", "gradient"])
-    row = {name: 100 * cells["accuracy"].get(key, float("nan")) for name, key in COLUMNS.items()}
-    n, few = int(cells["n_used"].max()), int(cells["n_used"].min())
+    cells = here.drop_duplicates(["seed", "attack", "gradient"]).set_index(["attack", "gradient"])["accuracy"]
+    row: dict[str, object] = {"seeds": here["seed"].nunique()}
+    for name, key in COLUMNS.items():
+        values = 100 * cells[cells.index == key]
+        row |= {name: values.mean(), name + SPREAD: values.std()}
+    n, few = int(here["n_used"].max()), int(here["n_used"].min())
     return row | {"n": str(n) if n == few else f"{n} (SPSA, AutoAttack: {few})"}
 
 
 def as_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """Write the numbers of `paper_table` out; "--" where nothing was measured."""
-    percent = {name: [f"{x:.1f}" if x == x else "--" for x in table[name]] for name in COLUMNS}
+    """Write the numbers of `paper_table` out, "mean ± sd" where there are seeds; "--" where nothing was measured."""
+    percent = {name: [_cell(*pair) for pair in zip(table[name], table[name + SPREAD], strict=True)] for name in COLUMNS}
+    table = table.drop(columns=[name + SPREAD for name in COLUMNS])
     return table.assign(epsilon=[f"{x:g}" for x in table["epsilon"]], **percent)
+
+
+def _cell(mean: float, sd: float) -> str:
+    if pd.isna(mean):
+        return "--"
+    return f"{mean:.1f}" + ("" if pd.isna(sd) else f" ± {sd:.1f}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -52,19 +52,36 @@ def by_seed(suite: pd.DataFrame, control: str) -> pd.DataFrame:
     ValueError
         If no row is of the control.
     """
-    names = [SEED.fullmatch(name) for name in suite["model"]]
-    model = [found[1] if found else name for found, name in zip(names, suite["model"], strict=True)]
-    table = suite.assign(model=model, seed=[int(found[2]) if found else 0 for found in names])
-    if control not in set(table["model"]):
-        raise ValueError(f"control: expected one of {', '.join(dict.fromkeys(model))}, got {control!r}. Score it too.")
+    table = split_seeds(suite)
     scored = table[(table["state"] == SCORED) & table["raw"].notna()]
     whole = scored["value"].notna().groupby(scored["benchmark"]).all()
     table["quantity"] = np.where(table["benchmark"].map(whole).eq(True), "value", "raw")
     table["score"] = np.where(table["quantity"] == "value", table["value"], table["raw"])
+    return with_differences(table, control)
+
+
+def split_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Take seeds out of the names in ``model``, ``<model>-seed<n>`` or ``<model>`` for 0, into a column ``seed``."""
+    names = [SEED.fullmatch(name) for name in table["model"]]
+    models = [found[1] if found else name for found, name in zip(names, table["model"], strict=True)]
+    return table.assign(model=models, seed=[int(found[2]) if found else 0 for found in names])
+
+
+def with_differences(table: pd.DataFrame, control: str) -> pd.DataFrame:
+    """Give `COLUMNS` of a table that has all but ``difference``, which is from the control of the same seed.
+
+    Raises
+    ------
+    ValueError
+        If no row is of the control.
+    """
+    if control not in set(table["model"]):
+        known = ", ".join(dict.fromkeys(table["model"]))
+        raise ValueError(f"control: expected one of {known}, got {control!r}. Score it too.")
     own = table[table["model"] == control].set_index(["benchmark", "seed"])["score"]
     pairs = pd.MultiIndex.from_frame(table[["benchmark", "seed"]])
-    table["difference"] = np.where(table["model"] == control, np.nan, table["score"] - own.reindex(pairs).to_numpy())
-    return table[list(COLUMNS)]
+    difference = np.where(table["model"] == control, np.nan, table["score"] - own.reindex(pairs).to_numpy())
+    return table.assign(difference=difference)[list(COLUMNS)]
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -152,13 +169,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--control", required=True, help="the model that the others are compared with, without a seed")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     options = parser.parse_args(argv)
-    table = by_seed(pd.read_csv(options.suite), options.control)
+    print(write_spread(by_seed(pd.read_csv(options.suite), options.control), options.out), end="")
+
+
+def write_spread(table: pd.DataFrame, out: Path) -> str:
+    """Write seeds (``<out>.scores.csv``) and summary (``.summary.csv``, ``.md``, ``.tex``); return it as Markdown."""
     summary = over_seeds(table)
     cells = as_cells(summary)
-    write_tables(options.out, {".scores.csv": table, ".summary.csv": summary})
+    write_tables(out, {".scores.csv": table, ".summary.csv": summary})
     for ending, text in ((".md", as_markdown(cells)), (".tex", as_latex(cells))):
-        write_atomically(options.out.with_name(options.out.name + ending), text.encode())
-    print(as_markdown(cells), end="")
+        write_atomically(out.with_name(out.name + ending), text.encode())
+    return as_markdown(cells)
 
 
 if __name__ == "__main__":

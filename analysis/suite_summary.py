@@ -170,7 +170,7 @@ def as_markdown(cells: pd.DataFrame) -> str:
 
 def as_latex(cells: pd.DataFrame) -> str:
     """Write cells as a LaTeX tabular (package booktabs)."""
-    special = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "−": "$-$", "≥": r"$\geq$"})
+    special = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "−": "$-$", "≥": r"$\geq$", "±": r"$\pm$"})
     header, *lines = (
         " & ".join(str(cell).translate(special) for cell in line) + r" \\"
         for line in [list(cells.columns), *cells.to_numpy().tolist()]

@@ -42,6 +42,7 @@ class Look(NamedTuple):
 LOOKS = {
     "cnnf": Look(CNNF, "o", "-", "CNN-F"),
     "cnn": Look(CONTROL, "D", (0, (3, 1.6)), "feedforward control"),
+    "wide": Look(CONTROL, "*", (0, (1, 1)), "wide feedforward control"),
     "lateral": Look("#CC79A7", "s", (0, (5, 1, 1, 1)), "lateral control"),
     "predictive": Look("#B8A900", "^", (0, (1, 1)), "predictive control"),
     "ungated": Look(LESION, "v", (0, (4, 1)), "CNN-F without gates"),

@@ -205,6 +205,21 @@ def test_what_is_missing_stays_missing(drawn):
         assert len(table) == {"accuracy": 24, "examples": 8, "robustness": 24}[name]
 
 
+def test_attacks_on_several_seeds_are_drawn_as_mean_and_range(tmp_path):
+    write_robustness(tmp_path)
+    one = pd.read_csv(tmp_path / "x.csv").assign(simulated=False)
+    seed = one.assign(model=one["model"] + "-seed1", accuracy=one["accuracy"] / 2)
+    other = one.assign(model=one["model"] + "-adversarial")
+    drawn = robustness.draw(pd.concat([one, seed, other], ignore_index=True))
+    panels = [axes for axes in drawn.axes if axes.get_visible()]
+    assert [axes.get_ylabel() for axes in panels if axes.get_ylabel()] == ["x\naccuracy", "x-adversarial\naccuracy"]
+    assert [axes.texts[0].get_text() for axes in panels] == ["2 × 10"] * 3 + ["n = 10"] * 3
+    lines, _, (bars,) = panels[1].containers[0]
+    assert list(lines.get_ydata()) == pytest.approx([0.75, 0.375, 0.25])
+    ends = [tuple(segment[:, 1]) for segment in bars.get_segments()]
+    assert ends == [pytest.approx(pair) for pair in ((0.5, 1.0), (0.25, 0.5), (1 / 6, 1 / 3))]
+
+
 @pytest.mark.parametrize("name", ["accuracy", "scores", "times"])
 def test_a_simulated_table_says_so_on_the_face(name, tmp_path, only_svg):
     assert "SIMULATED" in svg(render(name, tmp_path, tmp_path / "out" / "fig", simulated=True))

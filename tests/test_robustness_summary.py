@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from analysis.robustness_summary import COLUMNS, ROWS, main, paper_table
+from analysis.robustness_summary import COLUMNS, as_cells, main, paper_table
 
 
 def rows(kind, n_steps, missing=(), model=None):
@@ -27,7 +27,7 @@ def table():
 
 def test_each_cell_is_the_accuracy_of_its_attack_readout_and_last_step(table):
     found = paper_table(table).set_index("model")
-    assert list(found.index) == list(ROWS)
+    assert list(found.index) == ["CNN", "CNN-F (last)", "CNN-F (average)"]
     for row, shown in (("CNN", 0.0), ("CNN-F (last)", 0.5), ("CNN-F (average)", 1.5)):
         for place, name in enumerate(COLUMNS):
             if (row, name) != ("CNN", "transfer"):
@@ -44,10 +44,28 @@ def test_a_table_per_epsilon_shares_what_is_clean(table):
     assert found["clean"].to_list()[:3] == found["clean"].to_list()[3:]
 
 
-def test_two_models_of_a_kind_are_refused(table):
-    both = pd.concat([table, pd.DataFrame(rows("cnnf", 5, model="cnnf-y"))])
-    with pytest.raises(ValueError, match="expected one model per kind and data set, got 2"):
-        paper_table(both)
+def test_seeds_of_a_training_are_averaged_and_other_trainings_stand_below(table):
+    seed = table.assign(model=table["model"] + "-seed1", accuracy=table["accuracy"] + 0.1)
+    other = table.assign(model=table["model"] + "-adversarial")
+    found = paper_table(pd.concat([other, table, seed], ignore_index=True))
+    assert found["training"].to_list() == ["x-adversarial"] * 3 + ["x"] * 3
+    assert found["seeds"].to_list() == [1] * 3 + [2] * 3
+    assert found["clean sd"].isna().to_list() == [True] * 3 + [False] * 3
+    one, two = found.iloc[1], found.iloc[4]
+    for name in COLUMNS:
+        assert two[name] == pytest.approx(one[name] + 5)
+        assert two[f"{name} sd"] == pytest.approx(10 / 2**0.5)
+    cells = as_cells(found)
+    assert cells.loc[[1, 4], "PGD first"].to_list() == ["10.5", "15.5 ± 7.1"]
+    assert list(cells.columns) == [name for name in found.columns if not name.endswith(" sd")]
+
+
+def test_other_kinds_follow_and_a_feedforward_one_has_one_readout(table):
+    more = pd.DataFrame([*rows("lateral", 2), *rows("wide", 0)])
+    found = paper_table(pd.concat([more, table], ignore_index=True))
+    names = ["CNN", "CNN-F (last)", "CNN-F (average)", "lateral (last)", "lateral (average)", "wide"]
+    assert found["model"].to_list() == names
+    assert found["step"].to_list() == [0, 5, 5, 2, 2, 0]
 
 
 def test_a_missing_column_is_named(table):
@@ -60,5 +78,5 @@ def test_csv_and_latex_are_written(table, tmp_path):
     main(["--in", str(tmp_path / "x.csv"), "--out", str(tmp_path / "out" / "table")])
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "table.csv"), paper_table(table))
     tex = (tmp_path / "out" / "table.tex").read_text()
-    assert r"x & 0.2 & CNN-F (last) & 5 & 0.5 & 10.5 & 20.5" in tex
+    assert r"x & x & 0.2 & CNN-F (last) & 5 & 1 & 0.5 & 10.5 & 20.5" in tex
     assert " -- " in tex

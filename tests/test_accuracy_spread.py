@@ -1,0 +1,84 @@
+"""Accuracies over seeds are those of the last step, of each condition, beside the control of the same seed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.accuracy_spread import accuracies, by_seed, main
+
+MODELS = {"cnnf-x": 2, "cnnf-x-seed1": 2, "cnn-x": 0, "cnn-x-seed1": 0}
+CONDITIONS = {("clean", 0.0): 0.9, ("noise", 0.2): 0.8, ("noise", 0.4): 0.6, ("blur", 1.0): 0.1}
+
+
+def worse(model, step, n_steps):
+    """Take from an accuracy what belongs to the model, and, before the last step, much more."""
+    return 0.01 * list(MODELS).index(model) + 0.05 * (n_steps - step)
+
+
+@pytest.fixture
+def by_step():
+    return pd.DataFrame(
+        {"model": model, "degradation": kind, "level": level, "step": step}
+        | {"accuracy": accuracy - worse(model, step, n)}
+        for model, n in MODELS.items()
+        for (kind, level), accuracy in CONDITIONS.items()
+        for step in range(n + 1)
+    )
+
+
+@pytest.fixture
+def attacked():
+    return pd.DataFrame(
+        {"model": model, "attack": attack, "gradient": gradient, "readout": readout, "step": step}
+        | {"epsilon": 0.2 * (attack != "clean"), "accuracy": accuracy - worse(model, step, n) - (readout == "average")}
+        for model, n in MODELS.items()
+        for (attack, gradient), accuracy in {("clean", "none"): 5.0, ("pgd-7", "e2e"): 0.7, ("any", "any"): 0.5}.items()
+        for readout in ("last", "average")
+        for step in range(n + 1)
+        if model != "cnnf-x-seed1"
+    )
+
+
+def test_conditions_are_means_over_levels_and_attacks_at_the_last_step(by_step, attacked):
+    found = accuracies(by_step, attacked).set_index(["benchmark", "model"])["accuracy"]
+    expected = {"clean": 0.9, "noise": 0.7, "blur": 0.1, "all corruptions": 0.5, "PGD e2e": 0.7, "any": 0.5}
+    for (benchmark, model), value in found.items():
+        assert value == pytest.approx(expected[benchmark] - 0.01 * list(MODELS).index(model))
+    assert len(found) == 4 * 4 + 2 * 3
+
+
+def test_each_seed_is_beside_its_control_and_what_was_not_attacked_is_missing(by_step, attacked):
+    table = by_seed(accuracies(by_step, attacked), "cnn-x")
+    ours = table[table["model"] == "cnnf-x"].set_index(["benchmark", "seed"])
+    assert ours["difference"].dropna().to_numpy() == pytest.approx(0.02)
+    assert set(ours.loc[ours["score"].isna(), "state"]) == {"missing"}
+    assert list(ours.index[ours["score"].isna()]) == [("PGD e2e", 1), ("any", 1)]
+    assert len(table) == 6 * 4
+    assert set(table["quantity"]) == {"accuracy"}
+
+
+def test_either_part_may_be_left_out(by_step, attacked):
+    assert list(dict.fromkeys(accuracies(by_step, pd.DataFrame())["benchmark"])) == [
+        "clean", "noise", "blur", "all corruptions",
+    ]  # fmt: skip
+    assert set(accuracies(pd.DataFrame(), attacked)["benchmark"]) == {"PGD e2e", "any"}
+
+
+def test_attacks_of_several_radii_are_refused(attacked):
+    both = pd.concat([attacked, attacked.assign(epsilon=attacked["epsilon"] / 2)])
+    with pytest.raises(ValueError, match=r"expected one ε, got 0\.1, 0\.2"):
+        accuracies(pd.DataFrame(), both)
+
+
+def test_the_stage_writes_seeds_and_their_summary(by_step, attacked, tmp_path, capsys):
+    for model, part in by_step.groupby("model"):
+        part.to_csv(tmp_path / f"{model}.csv", index=False)
+    attacked.to_csv(tmp_path / "attacked.csv", index=False)
+    files = [str(tmp_path / f"{model}.csv") for model in MODELS]
+    where = ["--attacked", str(tmp_path / "attacked.csv"), "--control", "cnn-x", "--out", str(tmp_path / "spread")]
+    main(["--accuracy", *files, *where])
+    shown = capsys.readouterr().out
+    assert "| all corruptions | " in shown
+    summary = pd.read_csv(tmp_path / "spread.summary.csv").set_index(["benchmark", "model"])
+    assert summary.loc[("noise", "cnnf-x"), "mean"] == pytest.approx(np.mean([0.7, 0.69]))
+    assert summary.loc[("any", "cnnf-x"), ["n_seeds", "n_total", "n_pairs"]].to_list() == [1, 2, 1]
