@@ -40,14 +40,20 @@ SUITE      ?= $(MODEL) $(addsuffix -cifar-gray,lateral predictive ungated) $(CON
 SEEDED     ?= cnnf-cifar10-small cnn-cifar10-small
 SEED_STEPS ?= 2
 
-# What `make robustness` attacks: digits where there is no MNIST; images of each (40 take 50 minutes on one core, of which
-# AutoAttack and SPSA, of 20 images at most, take half; an accuracy is then known to ± 15 points).
-ROBUST     ?= $(foreach kind,cnnf cnn,$(kind)-$(if $(NEUROCNNF_DATA),mnist,digits))
-ATTACKED   ?= 30
+# What `make robustness` attacks, each CNN-F beside its control: digits where there is no MNIST. And images of each.
+SEEDS_OF    = $(1) $(1)-seed1 $(1)-seed2
+ROBUST     ?= $(if $(NEUROCNNF_DATA),$(foreach m,mnist-small mnist-small-adversarial,\
+              $(call SEEDS_OF,cnnf-$(m)) $(call SEEDS_OF,cnn-$(m))),cnnf-digits cnn-digits)
+ATTACKED   ?= 50
 
-# What `make corruptions` evaluates: models and their controls. What `make sharpening` asks, and the control it inverts.
+# What `make controls` compares with the last one, three seeds of each, clean, corrupted and under attack; feedback that
+# is shuffled over images cannot be attacked image by image.
+CONTROLS   ?= $(addsuffix -mnist-small,cnnf lateral predictive ungated untied shuffled wide cnn)
+
+# What `make corruptions` evaluates: models and their controls. Trainings whose CNN-F `make sharpening` asks, and whose
+# control it inverts.
 CORRUPTED  ?= $(if $(NEUROCNNF_DATA),$(filter-out $(SUITE),cnnf-mnist cnn-mnist) $(SUITE),cnnf-digits cnn-digits)
-SHARPENED  ?= $(if $(NEUROCNNF_DATA),mnist,digits)
+SHARPENED  ?= $(if $(NEUROCNNF_DATA),$(call SEEDS_OF,mnist-small),digits)
 
 # What `make few-labels` and `make glimpses` learn.
 LABELLED   ?= $(if $(NEUROCNNF_DATA),mnist,digits)
@@ -88,7 +94,7 @@ TIMED      := $(foreach f,trajectories time_readouts cleaning occlusion_levels m
 PAPER      := $(TIMED) $(foreach f,times_by_study composite published_networks,$(BUILD)/figures/$(f).png)
 
 .PHONY: help figures quick-figures times quick-times paper quick-paper suite quick-suite robustness quick-robustness \
-        corruptions quick-corruptions sharpening quick-sharpening seeds quick-seeds few-labels glimpses test lint bench \
+        controls quick-controls corruptions quick-corruptions sharpening quick-sharpening seeds quick-seeds few-labels glimpses test lint bench \
         train clean FORCE
 
 help:  ## List the targets
@@ -127,6 +133,12 @@ robustness: $(BUILD)/figures/robustness.png  ## Attack ROBUST on ATTACKED images
 quick-robustness:  ## The same with few images and weak attacks into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory robustness BUILD=build/quick QUICK=--quick
 
+controls: $(BUILD)/figures/controls.png  ## Compare three seeds of CONTROLS, clean, corrupted and attacked, with the last
+	@cat $(BUILD)/controls/spread.md; echo "tables are in $(BUILD)/controls, the figure in $(BUILD)/figures"
+
+quick-controls:  ## The same with few images and weak attacks into build/quick (a check, not a result)
+	@$(MAKE) --no-print-directory controls BUILD=build/quick QUICK=--quick
+
 corruptions: $(BUILD)/figures/corruptions.png  ## Evaluate CORRUPTED under noise, blur, contrast, occlusion, pixelation
 	@echo "the table is $(BUILD)/corruptions.csv, the figure is in $(BUILD)/figures"
 
@@ -134,7 +146,7 @@ quick-corruptions:  ## The same with few images into build/quick (a check, not a
 	@$(MAKE) --no-print-directory corruptions BUILD=build/quick QUICK=--quick
 
 sharpening: $(BUILD)/figures/sharpening.png  ## Compare what feedback restores of degraded images with filters and inversion
-	@echo "the table is in $(BUILD)/sharpening, the figure in $(BUILD)/figures"
+	@echo "tables are in $(BUILD)/sharpening, the figure in $(BUILD)/figures"
 
 quick-sharpening:  ## The same with few images into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory sharpening BUILD=build/quick QUICK=--quick
@@ -214,7 +226,7 @@ $(foreach model,$(SUITE),$(eval $(call suite_rule,$(model))))
 $(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES)
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(lastword $(SUITE)) --out $(basename $@) > /dev/null
 
-OF_SEEDS := $(foreach m,$(SEEDED),$(m) $(m)-seed1 $(m)-seed2)
+OF_SEEDS := $(foreach m,$(SEEDED),$(call SEEDS_OF,$(m)))
 SEED_SUITES := $(foreach m,$(OF_SEEDS),$(BUILD)/seeds/.$(m))
 $(SEED_SUITES): $(BUILD)/seeds/.%: $(SCORING) $(DATA) $(READY)
 	$(call keep,$(RUN) score $* --suite --n-steps $(SEED_STEPS) --out $(BUILD)/seeds/scores $(QUICK))
@@ -224,23 +236,32 @@ $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summar
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
 
 ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
-$(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
-	@$(RUN) robustness $* --n-images $(ATTACKED) --out $@ $(QUICK)
+CONTROLLED := $(foreach m,$(CONTROLS),$(call SEEDS_OF,$(m)))
+CONTROL_ACCURACIES := $(foreach m,$(CONTROLLED),$(BUILD)/accuracy/$(m).csv)
+CONTROL_ATTACKS := $(foreach m,$(filter-out shuffled-%,$(CONTROLLED)),$(BUILD)/robustness/$(m).csv)
+# As many processes as JOBS: of two models side by side, one may be done in a minute and the other in twenty.
+$(sort $(ATTACKS) $(CONTROL_ATTACKS)): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
+	@$(RUN) robustness $* --n-images $(ATTACKED) --workers $(JOBS) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
-$(BUILD)/robustness/table.csv: analysis/robustness_summary.py analysis/tables.py $(ATTACKS)
+$(BUILD)/robustness/table.csv: analysis/robustness_summary.py analysis/seed_spread.py analysis/tables.py $(ATTACKS)
 	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
 
 EVALUATIONS := $(foreach m,$(CORRUPTED),$(BUILD)/accuracy/$(m).csv)
-$(EVALUATIONS): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
+$(sort $(EVALUATIONS) $(CONTROL_ACCURACIES)): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
 	@$(RUN) evaluate $* --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
+
+$(BUILD)/controls/spread.summary.csv: analysis/accuracy_spread.py analysis/seed_spread.py $(CONTROL_ACCURACIES) $(CONTROL_ATTACKS)
+	@$(PY) -m analysis.accuracy_spread --accuracy $(CONTROL_ACCURACIES) --attacked $(CONTROL_ATTACKS) \
+	  --control $(lastword $(CONTROLS)) --out $(basename $(basename $@)) > /dev/null
 
 $(BUILD)/corruptions.csv: analysis/corruptions_summary.py $(EVALUATIONS)
 	@$(PY) -m analysis.corruptions_summary --in $(EVALUATIONS:.csv=.images.csv.gz) --out $@
 
-$(BUILD)/sharpening/$(SHARPENED).csv: $(CODE) analysis/sharpening.py analysis/tables.py $(DATA) $(READY)
-	@$(PY) -m analysis.sharpening cnnf-$(SHARPENED) --control cnn-$(SHARPENED) --out $@ $(QUICK)
+RESTORED := $(foreach m,$(SHARPENED),$(BUILD)/sharpening/$(m).csv)
+$(RESTORED): $(BUILD)/sharpening/%.csv: $(CODE) analysis/sharpening.py analysis/tables.py $(DATA) $(READY)
+	@$(PY) -m analysis.sharpening cnnf-$* --control cnn-$* --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
 $(BUILD)/few_labels/.$(LABELLED): $(CODE) $(wildcard analysis/few_labels*.py) analysis/generative_pair.py analysis/runs.py $(DATA) $(READY)
@@ -306,8 +327,11 @@ $(BUILD)/figures/robustness.png: $(DRAWING) $(ATTACKS) $(BUILD)/robustness/table
 $(BUILD)/figures/corruptions.png: $(DRAWING) $(BUILD)/corruptions.csv
 	$(call draw,$(BUILD)/corruptions.csv)
 
-$(BUILD)/figures/sharpening.png: $(DRAWING) $(BUILD)/sharpening/$(SHARPENED).csv
-	$(call draw,$(BUILD)/sharpening/$(SHARPENED).csv)
+$(BUILD)/figures/sharpening.png: $(DRAWING) $(RESTORED)
+	$(call draw,$(RESTORED))
+
+$(BUILD)/figures/controls.png: $(DRAWING) $(BUILD)/controls/spread.summary.csv
+	$(call draw,$(BUILD)/controls/spread)
 
 $(BUILD)/figures/seed_spread.png: $(DRAWING) $(BUILD)/seeds/spread.summary.csv
 	$(call draw,$(BUILD)/seeds/spread)

@@ -39,13 +39,15 @@ SMALL, NUMBERS_AT = {"fontsize": 5.5, "color": FAINT}, (1.1, 1.28)
 """`TOO_FAR`: intervals are drawn to as many times the largest difference; beyond, an arrow says that they go on."""
 
 
-def draw(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+def draw(scores: pd.DataFrame, summary: pd.DataFrame, quantity: str = "score") -> Figure:
     """Draw a row of points per benchmark and model.
 
     Parameters
     ----------
     scores, summary
         As `analysis.seed_spread.by_seed` and `over_seeds` give them.
+    quantity
+        What the scores are called.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
             _draw_interval(right, one.low, one.high, reach, down, looks[model].colour)
     raw = set(summary.loc[(summary["quantity"] == "raw") & (summary["n_seeds"] > 0), "benchmark"])
     left.set_yticks(range(len(benchmarks)), [f"{name}{' (raw)' if name in raw else ''}" for name in benchmarks])
-    left.set(ylim=(len(benchmarks) - 0.5, -0.7), xlabel="score")
+    left.set(ylim=(len(benchmarks) - 0.5, -0.7), xlabel=quantity)
     right.set(xlabel="difference from the control of the same seed")
     right.axvline(0, color=INK, linewidth=0.5, zorder=1)
     for axes in (left, right):

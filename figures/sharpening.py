@@ -40,11 +40,14 @@ def draw(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table
-        As `analysis.sharpening.measure` gives it, with the model's name.
+        As `analysis.sharpening.measure` gives it, with the model's name; of one model, or of several trainings.
     """
+    models = list(table["model"].unique())
+    if len(models) > 1:
+        table = over_models(table)
     kinds = list(table["degradation"].unique())
     figure = new_figure(PAGE_MM, 108)
-    title(figure, f"Likeness to the clean image: {table['model'].iloc[0]}", False)
+    title(figure, f"Likeness to the clean image: {', '.join(models)}", False)
     panels = figure.subplots(2, len(kinds), squeeze=False, sharex="col", sharey="row")
     for row, name in zip(panels, LABELS, strict=True):
         for axes, kind in zip(row, kinds, strict=True):
@@ -57,8 +60,17 @@ def draw(table: pd.DataFrame) -> Figure:
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=5)
     counts = " / ".join(str(n) for n in sorted(table["n_images"].unique(), reverse=True))
-    figure.text(0.99, 0.005, f"n = {counts} images", ha="right", va="bottom", color=FAINT)
+    of_each = f", {len(models)} trainings" if len(models) > 1 else ""
+    figure.text(0.99, 0.005, f"n = {counts} images{of_each}", ha="right", va="bottom", color=FAINT)
     return figure
+
+
+def over_models(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the mean over models, with their lowest and highest in place of the intervals."""
+    ends = {f"{measure}_{end}": table[measure] for measure in LABELS for end in ("low", "high")}
+    how = dict.fromkeys(LABELS, "mean") | {name: "min" if name.endswith("low") else "max" for name in ends}
+    keys = ["degradation", "level", "way", "step", "n_images"]
+    return table.assign(**ends).groupby(keys, sort=False).agg(how).reset_index()
 
 
 def _panel(axes: Axes, table: pd.DataFrame, name: str) -> None:
@@ -75,8 +87,8 @@ def _panel(axes: Axes, table: pd.DataFrame, name: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from the table."""
-    options = arguments(str(__doc__), "table of analysis.sharpening (.csv)", argv)
-    (table,) = read_tables(options.inputs, COLUMNS)
+    options = arguments(str(__doc__), "tables of analysis.sharpening (.csv), one for each training", argv)
+    table = pd.concat(read_tables(options.inputs, COLUMNS), ignore_index=True)
     with styled():
         save(draw(table), options.out, table, CAPTION)
 

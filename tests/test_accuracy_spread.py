@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.accuracy_spread import accuracies, by_seed, main
+from figures import controls as figure
 
 MODELS = {"cnnf-x": 2, "cnnf-x-seed1": 2, "cnn-x": 0, "cnn-x-seed1": 0}
 CONDITIONS = {("clean", 0.0): 0.9, ("noise", 0.2): 0.8, ("noise", 0.4): 0.6, ("blur", 1.0): 0.1}
@@ -82,3 +83,6 @@ def test_the_stage_writes_seeds_and_their_summary(by_step, attacked, tmp_path, c
     summary = pd.read_csv(tmp_path / "spread.summary.csv").set_index(["benchmark", "model"])
     assert summary.loc[("noise", "cnnf-x"), "mean"] == pytest.approx(np.mean([0.7, 0.69]))
     assert summary.loc[("any", "cnnf-x"), ["n_seeds", "n_total", "n_pairs"]].to_list() == [1, 2, 1]
+    figure.main(["--in", str(tmp_path / "spread"), "--out", str(tmp_path / "figure")])
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    assert "PGD e2e" in (tmp_path / "figure.svg").read_text()

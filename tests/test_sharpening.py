@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -100,3 +101,17 @@ def test_a_model_that_restores_is_found_and_noise_is_not(monkeypatch, tmp_path):
     table.assign(model="stand-in").to_csv(tmp_path / "t.csv", index=False)
     figure.main(["--in", str(tmp_path / "t.csv"), "--out", str(tmp_path / "drawn")])
     assert (tmp_path / "drawn.png").stat().st_size > 10_000
+
+
+def test_several_trainings_are_shown_as_their_mean_and_range():
+    row = {"degradation": "noise", "level": 0.2, "way": "step", "step": 1, "n_images": 9}
+    both = pd.DataFrame(
+        row | {"model": f"m{n}", "psnr": 10.0 + n, "ssim": 0.5 - n / 10, "psnr_low": 0.0, "psnr_high": 99.0}
+        for n in range(2)
+    ).assign(ssim_low=0.0, ssim_high=1.0)
+    found = figure.over_models(both).iloc[0]
+    assert found[["psnr", "psnr_low", "psnr_high"]].to_list() == [10.5, 10.0, 11.0]
+    assert found[["ssim", "ssim_low", "ssim_high"]].to_list() == pytest.approx([0.45, 0.4, 0.5])
+    drawn = figure.draw(both)
+    assert any("n = 9 images, 2 trainings" in text.get_text() for text in drawn.texts)
+    assert not any("trainings" in text.get_text() for text in figure.draw(both[:1]).texts)
