@@ -236,11 +236,8 @@ $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summar
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
 
 ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
-CONTROLLED := $(foreach m,$(CONTROLS),$(call SEEDS_OF,$(m)))
-CONTROL_ACCURACIES := $(foreach m,$(CONTROLLED),$(BUILD)/accuracy/$(m).csv)
-CONTROL_ATTACKS := $(foreach m,$(filter-out shuffled-%,$(CONTROLLED)),$(BUILD)/robustness/$(m).csv)
 # As many processes as JOBS: of two models side by side, one may be done in a minute and the other in twenty.
-$(sort $(ATTACKS) $(CONTROL_ATTACKS)): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
+$(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
 	@$(RUN) robustness $* --n-images $(ATTACKED) --workers $(JOBS) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
@@ -248,12 +245,18 @@ $(BUILD)/robustness/table.csv: analysis/robustness_summary.py analysis/seed_spre
 	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
 
 EVALUATIONS := $(foreach m,$(CORRUPTED),$(BUILD)/accuracy/$(m).csv)
-$(sort $(EVALUATIONS) $(CONTROL_ACCURACIES)): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
+$(EVALUATIONS): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
 	@$(RUN) evaluate $* --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
-$(BUILD)/controls/spread.summary.csv: analysis/accuracy_spread.py analysis/seed_spread.py $(CONTROL_ACCURACIES) $(CONTROL_ATTACKS)
-	@$(PY) -m analysis.accuracy_spread --accuracy $(CONTROL_ACCURACIES) --attacked $(CONTROL_ATTACKS) \
+CONTROL_CARDS := $(foreach m,$(CONTROLS),neurocnnf/weights/$(m).json)
+CONTROL_ATTACKS := $(foreach m,$(filter-out shuffled-%,$(CONTROLS)),$(patsubst %,$(BUILD)/controls/attacked/%.csv,$(call SEEDS_OF,$(m))))
+$(CONTROL_ATTACKS): $(BUILD)/controls/attacked/%.csv: $(CODE) $(DATA) $(READY)
+	@$(RUN) robustness $* --n-images $(ATTACKED) --last-only --workers $(JOBS) --out $@ $(QUICK)
+	@touch $@ $(BUILD)/.drawn
+
+$(BUILD)/controls/spread.summary.csv: $(wildcard analysis/accuracy_*.py) analysis/seed_spread.py $(CONTROL_CARDS) $(CONTROL_ATTACKS)
+	@$(PY) -m analysis.accuracy_spread --accuracy $(CONTROL_CARDS) --attacked $(CONTROL_ATTACKS) \
 	  --control $(lastword $(CONTROLS)) --out $(basename $(basename $@)) > /dev/null
 
 $(BUILD)/corruptions.csv: analysis/corruptions_summary.py $(EVALUATIONS)

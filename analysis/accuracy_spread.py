@@ -4,7 +4,7 @@ A condition stands where a suite's benchmark does, so that seeds are compared as
 with the control of the same seed. Corruptions are means over their levels. The answers are those of the last step's own
 logits.
 
-Run ``python -m analysis.accuracy_spread --accuracy build/accuracy/*.csv --attacked build/robustness/*.csv
+Run ``python -m analysis.accuracy_spread --accuracy neurocnnf/weights/*-x.json --attacked build/robustness/*.csv
 --control cnn-x --out build/controls/spread``.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.accuracy_summary import read_accuracies
 from analysis.robustness_summary import COLUMNS
 from analysis.seed_spread import MISSING, split_seeds, with_differences, write_spread
 from benchmarks.run_suite import SCORED
@@ -31,7 +32,8 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     by_step
-        As `neurocnnf.evaluate.accuracy_by_step` gives it, of any models; or empty.
+        As `neurocnnf.evaluate.accuracy_by_step` gives it, of any models, or `analysis.accuracy_summary.read_accuracies`,
+        of which a seed but 0 is added to the model's name; or empty.
     attacked
         As `neurocnnf.robustness.robustness_on` does, of one ε; or empty.
 
@@ -48,6 +50,9 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame) -> pd.DataFrame:
     parts = []
     if not by_step.empty:
         last = _last(by_step)
+        if "seed" in last:
+            named = last["model"].str.contains("-seed") | (last["seed"] == 0)
+            last = last.assign(model=last["model"].where(named, last["model"] + "-seed" + last["seed"].astype(str)))
         corrupted = last[last["degradation"] != CLEAN]
         means = last.groupby(["model", "degradation"], sort=False)["accuracy"].mean().reset_index()
         everything = corrupted.groupby("model", sort=False)["accuracy"].mean().reset_index().assign(degradation=ALL)
@@ -88,14 +93,14 @@ def _last(table: pd.DataFrame) -> pd.DataFrame:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write seeds and their summary, and print the latter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--accuracy", nargs="*", type=Path, default=[], metavar="CSV", help="of neurocnnf evaluate")
+    parser.add_argument("--accuracy", nargs="*", type=Path, default=[], metavar="FILE", help="cards, or of neurocnnf evaluate")
     parser.add_argument("--attacked", nargs="*", type=Path, default=[], metavar="CSV", help="of neurocnnf robustness")
     parser.add_argument("--control", required=True, help="the model that the others are compared with, without a seed")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     options = parser.parse_args(argv)
     by_step, attacked = (
-        pd.concat([pd.DataFrame(), *map(pd.read_csv, paths)], ignore_index=True)
-        for paths in (options.accuracy, options.attacked)
+        pd.concat([pd.DataFrame(), *map(read, paths)], ignore_index=True)
+        for read, paths in ((read_accuracies, options.accuracy), (pd.read_csv, options.attacked))
     )
     print(write_spread(by_seed(accuracies(by_step, attacked), options.control), options.out), end="")
 

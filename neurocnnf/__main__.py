@@ -198,6 +198,9 @@ def robustness(
     n_images: Annotated[int, typer.Option(min=1, help="Test images, the first ones of the shuffled set.")] = 200,
     n_steps: Steps = 5,
     seed: Seed = 0,
+    last_only: Annotated[
+        bool, typer.Option("--last-only", help="The last step's answers alone: four times faster.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes; the numbers are the same.")] = 1,
     out: Out = None,
     quick: Quick = False,
@@ -217,6 +220,7 @@ def robustness(
     net, data, n = nets[0], nets[0].card["data"], steps_taken(nets[0], n_steps, quick)
     few: dict[str, Any] = {"n_images": QUICK_ATTACKED, "effort": QUICK} if quick else {"n_images": n_images}
     few |= {"control": nets[1] if len(nets) > 1 else None, "workers": workers}
+    few["last_only"] = last_only
 
     def write() -> list[Path]:
         with progress_bar() as progress:
@@ -224,6 +228,7 @@ def robustness(
         return [write_atomically(out, table.to_csv(index=False, lineterminator="\n").encode())]
 
     asked = {"epsilon": epsilon, "n_images": few["n_images"], "n_steps": n, "seed": seed, "quick": quick}
+    asked["last_only"] = last_only
     asked |= package_versions(["adversarial-robustness-toolbox"])
     sha256 = training_set_provenance(data)["sha256"]
     run_stage(out, stage_inputs("robustness", sha256, asked, nets), write)

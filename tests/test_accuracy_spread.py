@@ -58,6 +58,13 @@ def test_each_seed_is_beside_its_control_and_what_was_not_attacked_is_missing(by
     assert set(table["quantity"]) == {"accuracy"}
 
 
+def test_a_card_with_several_seeds_is_as_a_table_of_each(by_step, attacked):
+    card = by_step.assign(
+        model=by_step["model"].str.removesuffix("-seed1"), seed=by_step["model"].str.endswith("-seed1").astype(int)
+    )
+    pd.testing.assert_frame_equal(accuracies(card, attacked), accuracies(by_step, attacked))
+
+
 def test_either_part_may_be_left_out(by_step, attacked):
     assert list(dict.fromkeys(accuracies(by_step, pd.DataFrame())["benchmark"])) == [
         "clean", "noise", "blur", "all corruptions",

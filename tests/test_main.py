@@ -126,8 +126,9 @@ class Parts:
         self.need("mnist")
         return table_of(simulated=False)
 
-    def robustness_on(self, model, data, *, epsilons, n_steps, seed, progress, control, workers, **few):
-        self.calls.append(("robustness", model.name, control and control.name, epsilons, n_steps, workers, few))
+    def robustness_on(self, model, data, *, epsilons, n_steps, seed, progress, control, workers, last_only, **few):
+        how = epsilons, n_steps, workers, last_only, few
+        self.calls.append(("robustness", model.name, control and control.name, *how))
         progress("attacking", 1, 2)
         return table_of(simulated=False)
 
@@ -229,12 +230,12 @@ def test_attacks_are_carried_over_from_the_control_and_not_made_twice(parts):
         result = run("robustness", "cnnf-mnist", "--epsilon", "0.1", "--epsilon", "0.2")
         assert result.exit_code == 0, result.output
     assert "up to date" in result.stderr
-    run("robustness", "cnn-mnist", "--n-images", "9", "--workers", "3")
+    run("robustness", "cnn-mnist", "--n-images", "9", "--workers", "3", "--last-only")
     run("robustness", "cnn-mnist", "--quick", "--control", "cnn-digits")
     assert parts.calls == [
-        ("robustness", "cnnf-mnist", "cnn-mnist", [0.1, 0.2], 5, 1, {"n_images": 200}),
-        ("robustness", "cnn-mnist", None, None, 0, 3, {"n_images": 9}),
-        ("robustness", "cnn-mnist", "cnn-digits", None, 0, 1, {"n_images": 20, "effort": "little"}),
+        ("robustness", "cnnf-mnist", "cnn-mnist", [0.1, 0.2], 5, 1, False, {"n_images": 200}),
+        ("robustness", "cnn-mnist", None, None, 0, 3, True, {"n_images": 9}),
+        ("robustness", "cnn-mnist", "cnn-digits", None, 0, 1, False, {"n_images": 20, "effort": "little"}),
     ]
     note = json.loads((parts.folder / "build/robustness/cnnf-mnist.csv.json").read_text())
     assert {"checkpoint:cnnf-mnist", "checkpoint:cnn-mnist", "data:mnist/a"} < set(note["inputs"])

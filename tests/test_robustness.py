@@ -158,6 +158,12 @@ def test_the_seed_decides(nets, digits):
     pd.testing.assert_frame_equal(first, again)
 
 
+def test_the_last_steps_answers_alone_are_found_as_among_all(nets, digits):
+    few = (digits[0][:4], digits[1][:4])
+    every, last = (quick(nets[0], few, n_steps=2, control=nets[1], last_only=only) for only in (False, True))
+    pd.testing.assert_frame_equal(last, every[every["step"] == 2].reset_index(drop=True))
+
+
 def test_several_processes_find_what_one_does(nets, digits):
     few, calls = (digits[0][:4], digits[1][:4]), []
     one, two = (
