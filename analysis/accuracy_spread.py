@@ -32,8 +32,8 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     by_step
-        As `neurocnnf.evaluate.accuracy_by_step` gives it, of any models, or `analysis.accuracy_summary.read_accuracies`,
-        of which a seed but 0 is added to the model's name; or empty.
+        As `neurocnnf.evaluate.accuracy_by_step` or `analysis.accuracy_summary.read_accuracies` gives it, of any models,
+        where a seed but 0 is added to the name; or empty.
     attacked
         As `neurocnnf.robustness.robustness_on` does, of one ε; or empty.
 
@@ -93,8 +93,9 @@ def _last(table: pd.DataFrame) -> pd.DataFrame:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write seeds and their summary, and print the latter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--accuracy", nargs="*", type=Path, default=[], metavar="FILE", help="cards, or of neurocnnf evaluate")
-    parser.add_argument("--attacked", nargs="*", type=Path, default=[], metavar="CSV", help="of neurocnnf robustness")
+    files = {"nargs": "*", "type": Path, "default": [], "metavar": "FILE"}
+    parser.add_argument("--accuracy", **files, help="cards, or tables of neurocnnf evaluate")
+    parser.add_argument("--attacked", **files, help="tables of neurocnnf robustness")
     parser.add_argument("--control", required=True, help="the model that the others are compared with, without a seed")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     options = parser.parse_args(argv)
