@@ -17,7 +17,7 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.seed_spread import split_seeds
 from figures.files import arguments, is_simulated, read_tables, save
-from figures.style import CNNF, CONTROL, FAINT, NAMES, PAGE_MM, letter, new_figure, shades, styled, title
+from figures.style import CNNF, CONTROL, NAMES, PAGE_MM, letter, new_figure, shades, styled, title
 
 CAPTION = """Accuracy under attack, by step; rows: trainings. Columns: attacks, each aimed at the very answer that is
 shown; first: gradient through step 0 alone; e2e: through all steps; smooth: hard gates replaced by smooth ones in the
@@ -79,12 +79,14 @@ def draw(table: pd.DataFrame) -> Figure:
 def _panel(axes: Axes, part: pd.DataFrame, last: int) -> None:
     """Draw one attack's accuracies by step, with their intervals or their range over seeds."""
     attack, gradient = part[["attack", "gradient"]].iloc[0]
-    name = attack if gradient in ("none", attack) or attack.startswith(gradient) else f"{attack} {gradient}"
+    # Smooth gates are those of all steps; transfer and any speak for themselves.
+    whole = gradient in ("none", attack) or attack.startswith(gradient) or attack.endswith("smooth")
     numbers = "/".join(str(n) for n in sorted(set(part["n_used"])))
-    axes.set_title(name if attack == "clean" else f"{name}\nε = {part['epsilon'].iloc[0]:g}")
     n_seeds = part["seed"].nunique()
     words = f"{n_seeds} × {numbers}" if n_seeds > 1 else f"n = {numbers}"
-    axes.text(0.04, 0.04, words, color=FAINT, transform=axes.transAxes)
+    if attack != "clean":
+        words = f"ε = {part['epsilon'].iloc[0]:g}, {words}"
+    axes.set_title(f"{attack if whole else f'{attack} {gradient}'}\n{words}")
     axes.set_xlim(-0.35, last + 0.35)
     axes.set_ylim(-0.03, 1.03)
     axes.set_xticks(range(last + 1))
