@@ -44,7 +44,9 @@ SEED_STEPS ?= 2
 SEEDS_OF    = $(1) $(1)-seed1 $(1)-seed2
 ROBUST     ?= $(if $(NEUROCNNF_DATA),$(foreach m,mnist-small mnist-small-adversarial,\
               $(call SEEDS_OF,cnnf-$(m)) $(call SEEDS_OF,cnn-$(m))),cnnf-digits cnn-digits)
-ATTACKED   ?= 50
+ATTACKED   ?= 30
+# Processes for each model, beside JOBS models: more are for where fewer models than JOBS are attacked.
+WORKERS    ?= 1
 
 # What `make controls` compares with the last one, three seeds of each, clean, corrupted and under attack; feedback that
 # is shuffled over images cannot be attacked image by image.
@@ -178,7 +180,7 @@ bench: $(READY)  ## Measure speed and memory beside a plain transcription of the
 train: $(READY)  ## Train the models, three seeds each, into build/weights (hours; RECIPES=... SEEDS=... to choose)
 	@for recipe in $(RECIPES); do for seed in $(SEEDS); do \
 	  $(RUN) train $$recipe --seed $$seed; done; \
-	  $(RUN) ship $$recipe $(SEEDS:%=build/train/$$recipe-%) --out build/weights; done
+	  $(RUN) ship $$recipe $(SEEDS:%=build/train/$$recipe-%) --every-seed --out build/weights; done
 
 clean:  ## Remove build/ (the environment in .venv stays)
 	rm -rf build
@@ -236,12 +238,11 @@ $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summar
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
 
 ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
-# As many processes as JOBS: of two models side by side, one may be done in a minute and the other in twenty.
 $(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
-	@$(RUN) robustness $* --n-images $(ATTACKED) --workers $(JOBS) --out $@ $(QUICK)
+	@$(RUN) robustness $* --n-images $(ATTACKED) --workers $(WORKERS) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
-$(BUILD)/robustness/table.csv: analysis/robustness_summary.py analysis/seed_spread.py analysis/tables.py $(ATTACKS)
+$(BUILD)/robustness/table.csv: $(wildcard analysis/*.py) $(ATTACKS)
 	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
 
 EVALUATIONS := $(foreach m,$(CORRUPTED),$(BUILD)/accuracy/$(m).csv)
@@ -250,12 +251,15 @@ $(EVALUATIONS): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
 	@touch $@ $(BUILD)/.drawn
 
 CONTROL_CARDS := $(foreach m,$(CONTROLS),neurocnnf/weights/$(m).json)
-CONTROL_ATTACKS := $(foreach m,$(filter-out shuffled-%,$(CONTROLS)),$(patsubst %,$(BUILD)/controls/attacked/%.csv,$(call SEEDS_OF,$(m))))
-$(CONTROL_ATTACKS): $(BUILD)/controls/attacked/%.csv: $(CODE) $(DATA) $(READY)
-	@$(RUN) robustness $* --n-images $(ATTACKED) --last-only --workers $(JOBS) --out $@ $(QUICK)
+# Those that `make robustness` attacks at every step are not attacked again at the last one.
+CONTROLLED := $(foreach m,$(filter-out shuffled-%,$(CONTROLS)),$(call SEEDS_OF,$(m)))
+LAST_ONLY := $(foreach m,$(filter-out $(ROBUST),$(CONTROLLED)),$(BUILD)/controls/attacked/$(m).csv)
+CONTROL_ATTACKS := $(LAST_ONLY) $(foreach m,$(filter $(ROBUST),$(CONTROLLED)),$(BUILD)/robustness/$(m).csv)
+$(LAST_ONLY): $(BUILD)/controls/attacked/%.csv: $(CODE) $(DATA) $(READY)
+	@$(RUN) robustness $* --n-images $(ATTACKED) --last-only --workers $(WORKERS) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
-$(BUILD)/controls/spread.summary.csv: $(wildcard analysis/accuracy_*.py) analysis/seed_spread.py $(CONTROL_CARDS) $(CONTROL_ATTACKS)
+$(BUILD)/controls/spread.summary.csv: $(wildcard analysis/*.py) $(CONTROL_CARDS) $(CONTROL_ATTACKS)
 	@$(PY) -m analysis.accuracy_spread --accuracy $(CONTROL_CARDS) --attacked $(CONTROL_ATTACKS) \
 	  --control $(lastword $(CONTROLS)) --out $(basename $(basename $@)) > /dev/null
 

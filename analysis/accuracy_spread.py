@@ -2,7 +2,7 @@
 
 A condition stands where a suite's benchmark does, so that seeds are compared as `analysis.seed_spread` compares them:
 with the control of the same seed. Corruptions are means over their levels. The answers are those of the last step's own
-logits.
+logits. Of the attacks, those are here that do the same to every model: with the gradient of its whole answer, or none.
 
 Run ``python -m analysis.accuracy_spread --accuracy neurocnnf/weights/*-x.json --attacked build/robustness/*.csv
 --control cnn-x --out build/controls/spread``.
@@ -17,13 +17,16 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.accuracy_summary import read_accuracies
-from analysis.robustness_summary import COLUMNS
 from analysis.seed_spread import MISSING, split_seeds, with_differences, write_spread
 from benchmarks.run_suite import SCORED
 
-CLEAN, ALL = "clean", "all corruptions"
-# Clean answers to the attacked images are a part of all clean ones; a feedforward model has no transfer.
-ATTACKS = {pair: name for name, pair in COLUMNS.items() if name not in (CLEAN, "transfer")}
+CLEAN = "clean"
+ATTACKS = {
+    ("pgd-7", "e2e"): "PGD-7",
+    ("pgd-50", "e2e"): "PGD-50",
+    ("spsa", "e2e"): "SPSA",
+    ("autoattack", "e2e"): "AutoAttack",
+}
 
 
 def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame) -> pd.DataFrame:
@@ -40,33 +43,55 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        model, benchmark (the condition), accuracy.
+        model, benchmark (the condition, with the number of images), accuracy. Where there are attacks, all is at their
+        last step.
 
     Raises
     ------
     ValueError
-        If the attacks have several ε.
+        If the attacks have several ε, a model has two accuracies of one condition, or models were shown other
+        conditions or numbers of images.
     """
-    parts = []
-    if not by_step.empty:
-        last = _last(by_step)
-        if "seed" in last:
-            named = last["model"].str.contains("-seed") | (last["seed"] == 0)
-            last = last.assign(model=last["model"].where(named, last["model"] + "-seed" + last["seed"].astype(str)))
-        corrupted = last[last["degradation"] != CLEAN]
-        means = last.groupby(["model", "degradation"], sort=False)["accuracy"].mean().reset_index()
-        everything = corrupted.groupby("model", sort=False)["accuracy"].mean().reset_index().assign(degradation=ALL)
-        parts += [each.rename(columns={"degradation": "benchmark"}) for each in (means, everything)]
+    last, parts = float("inf"), []
     if not attacked.empty:
-        last = _last(attacked[(attacked["readout"] == "last") & (attacked["attack"] != CLEAN)])
-        if last["epsilon"].nunique() > 1:
+        attacked = attacked[(attacked["readout"] == "last") & (attacked["attack"] != CLEAN)]
+        if attacked["epsilon"].nunique() > 1:
+            several = ", ".join(f"{e:g}" for e in sorted(set(attacked["epsilon"])))
+            raise ValueError(f"attacks: expected one ε, got {several}. Give the tables of one.")
+        last = attacked["step"].max()
+        names = [ATTACKS.get(pair) for pair in zip(attacked["attack"], attacked["gradient"], strict=True)]
+        named = attacked.assign(kind=names, level=0.0, n=attacked["n_used"]).dropna(subset="kind")
+        parts.append(named)
+    if not by_step.empty:
+        by_step = by_step[by_step["step"] <= last]
+        if "seed" in by_step:
+            ending = "-seed" + by_step["seed"].astype(str)
+            named = by_step["model"].str.contains("-seed") | (by_step["seed"] == 0)
+            by_step = by_step.assign(model=by_step["model"].where(named, by_step["model"] + ending))
+        parts.insert(0, by_step.assign(kind=by_step["degradation"], n=by_step["n_images"]))
+    keys = ["kind", "level", "n"]
+    rows = []
+    for table in parts:
+        table = table[table["step"] == table.groupby("model")["step"].transform("max")]
+        _check_conditions(table, keys)
+        for (model, kind, n), part in table.groupby(["model", "kind", "n"], sort=False):
+            words = f"{kind} (n = {n:,})" if len(part) == 1 else f"{kind} (n = {len(part)} × {n:,})"
+            rows.append({"model": model, "benchmark": words, "accuracy": part["accuracy"].mean()})
+    return pd.DataFrame(rows)
+
+
+def _check_conditions(table: pd.DataFrame, keys: list[str]) -> None:
+    """Refuse models of which one was shown other images than another, or one condition twice."""
+    shown = {model: list(part[keys].itertuples(index=False, name=None)) for model, part in table.groupby("model")}
+    first = next(iter(shown))
+    for model, one in shown.items():
+        if len(set(one)) < len(one):
+            raise ValueError(f"{model}: expected one accuracy for each condition, got several. Give one table of each.")
+        if set(one) != set(shown[first]):
             raise ValueError(
-                f"attacks: expected one ε, got {', '.join(f'{e:g}' for e in sorted(set(last['epsilon'])))}. Give the "
-                "tables of one."
+                f"{model}: expected the conditions and numbers of images of {first}, got others. Evaluate both with "
+                "the same settings."
             )
-        names = [ATTACKS.get(pair) for pair in zip(last["attack"], last["gradient"], strict=True)]
-        parts.append(last.assign(benchmark=names).dropna(subset="benchmark"))
-    return pd.concat(parts, ignore_index=True)[["model", "benchmark", "accuracy"]]
 
 
 def by_seed(table: pd.DataFrame, control: str) -> pd.DataFrame:
@@ -84,10 +109,6 @@ def by_seed(table: pd.DataFrame, control: str) -> pd.DataFrame:
     whole = scores.rename("score").reset_index()
     state = whole["score"].notna().map({True: SCORED, False: MISSING})
     return with_differences(split_seeds(whole.assign(state=state, quantity="accuracy", simulated=False)), control)
-
-
-def _last(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["step"] == table.groupby("model")["step"].transform("max")]
 
 
 def main(argv: Sequence[str] | None = None) -> None:

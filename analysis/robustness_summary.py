@@ -1,9 +1,11 @@
 """The paper's table of robustness: clean, PGD and SPSA, first and e2e, and transfer, for CNN and CNN-F.
 
 Columns as in Huang et al. (2020, arXiv 2007.09200, tables 1 and 2), with AutoAttack and the answers that no attack
-changed beside them; each row at the last step that was measured.
+changed beside them; each kind of model at the last step that it was trained for, and at the last that was measured.
+"any" is the worst of nine attacks for a recurrent model, of four for a feedforward one, of which no image is made
+elsewhere and whose gradient has no first part.
 
-Run ``python -m analysis.robustness_summary --in build/robustness/*.csv --out build/robustness/table``.
+Run ``python -m analysis.robustness_summary --in build/robustness/cnn*.csv --out build/robustness/table``.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import pandas as pd
 from analysis.seed_spread import split_seeds
 from analysis.suite_summary import as_latex
 from analysis.tables import write_tables
+from neurocnnf.recipes import RECIPES
 from neurocnnf.stages import write_atomically
 
 COLUMNS = {
@@ -47,18 +50,18 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row per training, ε, kind of model (CNN first, then CNN-F) and readout ("last" alone where there are no
-        steps): data, training (the model's name without its kind), epsilon, model, step, seeds; each of `COLUMNS` (NaN
-        where not measured), its mean over seeds, and with " sd" after its name the standard deviation (NaN for one
-        seed); and n, images of each seed, the most and the fewest ("200", or "200 (SPSA, AutoAttack: 20)").
+        A row per training, ε, kind of model (CNN first, then CNN-F), step (the number of steps the model's recipe
+        trains, and the last one measured) and readout ("last" alone where there are no steps): data, training (the
+        model's name without its kind), epsilon, model, step, trained (steps; NaN for a model without a recipe), seeds;
+        each of `COLUMNS` (NaN where not measured), its mean over seeds, and with " sd" after its name the standard
+        deviation (NaN for one seed); and n, images of each seed, the most and the fewest ("200", or "200 (SPSA,
+        AutoAttack: 20)").
 
     Raises
     ------
     ValueError
-        If a column is missing.
+        If seeds of one model were attacked with other steps or numbers of images.
     """
-    if missing := sorted(NEEDED - set(table)):
-        raise ValueError(f"robustness: expected the column(s) {', '.join(missing)}, got none. Make the table again.")
     table = split_seeds(table)
     table = table.assign(training=table["model"].str.partition("-")[2])
     keys = ["data", "training", "epsilon"]
@@ -67,12 +70,31 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
         here = table[(table[keys[:2]] == list(place[:2])).all(axis=1)]
         here = here[here["epsilon"].eq(place[2]) | here["attack"].eq("clean")]
         for kind in sorted(here["kind"].unique(), key=lambda one: (one not in NAMES, one)):
-            steps = here.loc[here["kind"] == kind, "step"].max()
-            for readout in READOUTS if steps else READOUTS[:1]:
-                name = NAMES.get(kind, kind) + (f" ({readout})" if steps else "")
-                own = (here["kind"] == kind) & (here["readout"] == readout) & (here["step"] == steps)
-                rows.append(dict(zip(keys, place, strict=True)) | {"model": name, "step": steps} | _row(here[own]))
+            own = here[here["kind"] == kind]
+            _check_seeds(own)
+            recipe = RECIPES.get(own["model"].iloc[0])
+            trained, last = recipe.n_steps if recipe else float("nan"), own["step"].max()
+            about = dict(zip(keys, place, strict=True))
+            for step in sorted({last, trained} & set(own["step"])):
+                for readout in READOUTS if last else READOUTS[:1]:
+                    name = NAMES.get(kind, kind) + (f" ({readout})" if last else "")
+                    one = own[(own["readout"] == readout) & (own["step"] == step)]
+                    rows.append(about | {"model": name, "step": step, "trained": trained} | _row(one))
     return pd.DataFrame(rows)
+
+
+def _check_seeds(own: pd.DataFrame) -> None:
+    """Refuse seeds of one model that were not measured alike."""
+    measured = {
+        seed: set(zip(*(part[c] for c in ("attack", "gradient", "readout", "step", "n_used")), strict=True))
+        for seed, part in own.groupby("seed")
+    }
+    for seed, one in measured.items():
+        if one != measured[min(measured)]:
+            raise ValueError(
+                f"robustness: expected all seeds of {own['model'].iloc[0]} attacked alike, got other steps, attacks or "
+                f"numbers of images for seed {seed} than for seed {min(measured)}. Attack both with the same settings."
+            )
 
 
 def _row(here: pd.DataFrame) -> dict[str, object]:
@@ -89,7 +111,8 @@ def as_cells(table: pd.DataFrame) -> pd.DataFrame:
     """Write the numbers of `paper_table` out, "mean ± sd" where there are seeds; "--" where nothing was measured."""
     percent = {name: [_cell(*pair) for pair in zip(table[name], table[name + SPREAD], strict=True)] for name in COLUMNS}
     table = table.drop(columns=[name + SPREAD for name in COLUMNS])
-    return table.assign(epsilon=[f"{x:g}" for x in table["epsilon"]], **percent)
+    written = {name: [f"{x:g}" if x == x else "--" for x in table[name]] for name in ("epsilon", "trained")}
+    return table.assign(**written, **percent)
 
 
 def _cell(mean: float, sd: float) -> str:
@@ -104,7 +127,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--in", dest="inputs", nargs="+", type=Path, required=True, metavar="CSV")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM")
     options = parser.parse_args(argv)
-    table = paper_table(pd.concat([pd.read_csv(path) for path in options.inputs], ignore_index=True))
+    tables = [pd.read_csv(path) for path in options.inputs]
+    for path, one in zip(options.inputs, tables, strict=True):
+        if missing := sorted(NEEDED - set(one)):
+            raise ValueError(
+                f"{path.name}: expected a table of `neurocnnf robustness`, got none of its column(s) "
+                f"{', '.join(missing)}. Leave it out, or make it again."
+            )
+    table = paper_table(pd.concat(tables, ignore_index=True))
     write_tables(options.out, {".csv": table})
     write_atomically(options.out.with_name(options.out.name + ".tex"), as_latex(as_cells(table)).encode())
 

@@ -97,8 +97,8 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         A row per benchmark and model: benchmark, model, state (of seeds without a score, where there are any),
         quantity, n_seeds (with a score), n_total, mean, sd, n_pairs (scores that have a control's of their seed),
-        difference, low, high (95 %, Student's t over pairs), p (that of no difference), p_holm (over all rows),
-        simulated.
+        difference, low, high (95 %, Student's t over pairs; NaN of one pair, or where all differ alike), p (that of no
+        difference), p_holm (over the benchmarks of a model), simulated.
     """
     rows = []
     for (benchmark, model), part in table.groupby(["benchmark", "model"], sort=False):
@@ -114,7 +114,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
             row |= {"low": bounds.low, "high": bounds.high, "p": test.pvalue}
         rows.append(row | {"simulated": bool(part["simulated"].any())})
     summary = pd.DataFrame(rows)
-    return summary.assign(p_holm=holm(summary["p"]))
+    return summary.assign(p_holm=summary.groupby("model")["p"].transform(holm))
 
 
 def as_cells(summary: pd.DataFrame) -> pd.DataFrame:

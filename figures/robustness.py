@@ -6,7 +6,8 @@ Run ``python -m figures.robustness --in build/robustness --out build/figures/rob
 from __future__ import annotations
 
 from collections.abc import Sequence
-from string import ascii_lowercase, ascii_uppercase
+from itertools import cycle
+from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
@@ -17,24 +18,26 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.seed_spread import split_seeds
 from figures.files import arguments, is_simulated, read_tables, save
-from figures.style import CNNF, CONTROL, NAMES, PAGE_MM, letter, new_figure, shades, styled, title
+from figures.style import LOOKS, NAMES, PAGE_MM, letter, new_figure, styled, title
 
 CAPTION = """Accuracy under attack, by step; rows: trainings. Columns: attacks, each aimed at the very answer that is
 shown; first: gradient through step 0 alone; e2e: through all steps; smooth: hard gates replaced by smooth ones in the
 backward pass; autoattack: APGD on two losses and Square, by the Adversarial Robustness Toolbox; transfer: images made
 on the feedforward control; any: right only where no attack changed the answer. Blue: CNN-F, answers of the last step's
-own logits (filled circles) and of the mean over steps so far (open squares). Vermilion diamond: the feedforward
-control, which has step 0 only; the dashed line carries it on. Where a training has several seeds: their mean, and bars
+own logits (filled circles) and of the mean over steps so far (open squares); of other recurrent models, of the last
+step's. Vermilion diamond: the feedforward control, which has step 0 only; the dashed line carries it on. It meets four
+of the attacks counted in "any", a recurrent model nine. Where a training has several seeds: their mean, and bars
 from the lowest to the highest; of one seed: Wilson's 95 % interval over images. n: images of each seed attacked, the
 same ones. An image whose clean answer is wrong is wrong under attack."""
 COLUMNS = ["model", "kind", "data", "attack", "gradient", "readout", "step", "epsilon", "accuracy", "n_used", "low"]
 COLUMNS += ["high"]
+# Shade, marker, its fill, and how far aside; other recurrences and the wide control look as everywhere.
 LINES = {
     ("cnnf", "last"): (1.0, "o", "full", 0.0),
     ("cnnf", "average"): (0.55, "s", "none", 0.09),
     ("cnn", "last"): (1.0, "D", "full", -0.09),
-}
-LABELS = {("cnnf", "last"): "last step", ("cnnf", "average"): "average over steps", ("cnn", "last"): ""}
+} | {(kind, "last"): (1.0, look.marker, "full", 0.0) for kind, look in LOOKS.items() if kind not in ("cnnf", "cnn")}
+LABELS = {("cnnf", "last"): "last step", ("cnnf", "average"): "average over steps"}
 PER_ROW, ROW_MM, TOP_MM = 6, 40.0, 16.0
 
 
@@ -50,17 +53,15 @@ def draw(table: pd.DataFrame) -> Figure:
     table = split_seeds(table)
     table = table.assign(training=table["model"].str.partition("-")[2])
     keys = ["training", "epsilon", "attack", "gradient"]
-    panels = [
-        shown[start : start + PER_ROW]
-        for _, here in table.groupby("training", sort=False)
-        for shown in [[key for key, _ in here.groupby(keys, sort=False)]]
-        for start in range(0, len(shown), PER_ROW)
-    ]
+    panels = []
+    for _, here in table.groupby("training", sort=False):
+        shown = [key for key, _ in here.groupby(keys, sort=False)]
+        panels += [shown[start : start + PER_ROW] for start in range(0, len(shown), PER_ROW)]
     n_columns = max(map(len, panels))
     figure = new_figure(PAGE_MM, TOP_MM + ROW_MM * len(panels))
     title(figure, "Accuracy under attack", is_simulated(table))
     grid = figure.subplots(len(panels), n_columns, squeeze=False, sharex=True, sharey=True)
-    letters = iter(ascii_lowercase + ascii_uppercase)
+    letters = cycle(ascii_lowercase)
     for row, shown in zip(grid, panels, strict=True):
         for axes, key in zip(row, shown, strict=False):
             _panel(axes, table[(table[keys] == list(key)).all(axis=1)], int(table["step"].max()))
@@ -82,8 +83,8 @@ def _panel(axes: Axes, part: pd.DataFrame, last: int) -> None:
     # Smooth gates are those of all steps; transfer and any speak for themselves.
     whole = gradient in ("none", attack) or attack.startswith(gradient) or attack.endswith("smooth")
     numbers = "/".join(str(n) for n in sorted(set(part["n_used"])))
-    n_seeds = part["seed"].nunique()
-    words = f"{n_seeds} × {numbers}" if n_seeds > 1 else f"n = {numbers}"
+    seeds = "/".join(str(n) for n in sorted(set(part.groupby("kind")["seed"].nunique())))
+    words = f"n = {numbers}" if seeds == "1" else f"{seeds} × {numbers}"
     if attack != "clean":
         words = f"ε = {part['epsilon'].iloc[0]:g}, {words}"
     axes.set_title(f"{attack if whole else f'{attack} {gradient}'}\n{words}")
@@ -95,7 +96,7 @@ def _panel(axes: Axes, part: pd.DataFrame, last: int) -> None:
         rows = part[(part["kind"] == kind) & (part["readout"] == readout)]
         if rows.empty:
             continue
-        colour = shades(CNNF if kind == "cnnf" else CONTROL, 1, 1.0)[0]
+        colour = LOOKS[kind].colour
         points = _over_seeds(rows)
         steps, accuracy = points.index.to_numpy(), points["accuracy"].to_numpy()
         # At 0 and 1 Wilson's interval ends there, but for the rounding.
@@ -104,7 +105,7 @@ def _panel(axes: Axes, part: pd.DataFrame, last: int) -> None:
             steps + shift, accuracy, errors, color=colour, alpha=shade, marker=marker, fillstyle=fill,
             markersize=3.4, elinewidth=0.6, linewidth=1.1, clip_on=False,
         )  # fmt: skip
-        if len(points) == 1 and last:
+        if steps.max() == 0 and last:
             axes.plot([shift, last], [accuracy[0]] * 2, color=colour, linestyle=(0, (3, 1.6)))
 
 
@@ -119,10 +120,18 @@ def _legend(figure: Figure, table: pd.DataFrame) -> None:
     handles = []
     for (kind, readout), (shade, marker, fill, _) in LINES.items():
         if kind in set(table["kind"]):
-            colour = CNNF if kind == "cnnf" else CONTROL
-            label = ", ".join(filter(None, [NAMES[kind], LABELS[kind, readout]]))
+            label = ", ".join(filter(None, [NAMES[kind], LABELS.get((kind, readout))]))
             handles.append(
-                Line2D([], [], color=colour, alpha=shade, marker=marker, fillstyle=fill, markersize=3.4, label=label)
+                Line2D(
+                    [],
+                    [],
+                    color=LOOKS[kind].colour,
+                    alpha=shade,
+                    marker=marker,
+                    fillstyle=fill,
+                    markersize=3.4,
+                    label=label,
+                )
             )
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), handlelength=2.6)
 

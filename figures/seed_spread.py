@@ -19,7 +19,7 @@ CAPTION = """Scores of several seeds of each model, on every benchmark. Left: ea
 Right: difference from the feedforward control of the same seed, which shares the feedforward part of its training: each
 seed's (small), mean, and 95 % interval (Student's t over seeds, the same images and neurons; not corrected for the
 number of benchmarks). Scores are over their ceilings, or raw where that is said. Numbers on the right: seeds with a
-score, of all; p of no difference, Holm over the table. What has no score is named."""
+score, of all; p of no difference, Holm over the benchmarks of a model. What has no score is named."""
 SCORES = ["benchmark", "model", "seed", "quantity", "score", "difference", "simulated"]
 SUMMARY = [
     "benchmark",
@@ -34,9 +34,10 @@ SUMMARY = [
     "high",
     "p_holm",
 ]
-ROW_MM, GAP, TOO_FAR = 3.6, 0.3, 4.0
+ROW_MM, FEW, MANY_MM, TOO_FAR = 3.6, 3, 2.3, 4.0
 SMALL, NUMBERS_AT = {"fontsize": 5.5, "color": FAINT}, (1.1, 1.28)
-"""`TOO_FAR`: intervals are drawn to as many times the largest difference; beyond, an arrow says that they go on."""
+"""Height of a model's row where there are few, or many; intervals are drawn to `TOO_FAR` times the largest difference,
+where an arrow says that they go on."""
 
 
 def draw(scores: pd.DataFrame, summary: pd.DataFrame, quantity: str = "score") -> Figure:
@@ -58,25 +59,26 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame, quantity: str = "score") -
         raise ValueError("expected a benchmark that was scored, got none. Name the studies' folder: NEUROCNNF_DATA.")
     looks = looks_of(list(summary["model"]))
     benchmarks = list(dict.fromkeys(summary["benchmark"]))
-    figure = new_figure(PAGE_MM, 24 + ROW_MM * len(benchmarks) * max(2, len(looks)))
+    row_mm, gap = ROW_MM if len(looks) <= FEW else MANY_MM, min(0.3, 0.84 / len(looks))
+    figure = new_figure(PAGE_MM, 24 + row_mm * len(benchmarks) * max(2, len(looks)))
     title(figure, "CNN-F and its controls over seeds", is_simulated(scores))
     left, right = figure.subplots(1, 2, sharey=True)
     for place, model in enumerate(looks):
         for row, benchmark in enumerate(benchmarks):
             here = (scores["model"] == model) & (scores["benchmark"] == benchmark)
             one = summary[(summary["model"] == model) & (summary["benchmark"] == benchmark)]
-            down, look = row + apart(place, len(looks), GAP), looks[model]
+            down, look = row + apart(place, len(looks), gap), looks[model]
             _draw_seeds(left, scores.loc[here, "score"], one["mean"].item(), down, look)
             _draw_seeds(right, scores.loc[here, "difference"], one["difference"].item(), down, look)
             _write_numbers(left, right, one.iloc[0], down, look.colour)
     reach = TOO_FAR * np.nanmax(np.abs(scores["difference"]), initial=0.0)
     for place, model in enumerate(looks):
         for one in summary[(summary["model"] == model) & summary["low"].notna()].itertuples():
-            down = benchmarks.index(one.benchmark) + apart(place, len(looks), GAP)
+            down = benchmarks.index(one.benchmark) + apart(place, len(looks), gap)
             _draw_interval(right, one.low, one.high, reach, down, looks[model].colour)
     raw = set(summary.loc[(summary["quantity"] == "raw") & (summary["n_seeds"] > 0), "benchmark"])
     left.set_yticks(range(len(benchmarks)), [f"{name}{' (raw)' if name in raw else ''}" for name in benchmarks])
-    left.set(ylim=(len(benchmarks) - 0.5, -0.7), xlabel=quantity)
+    left.set(ylim=(len(benchmarks) - 0.45, -0.7), xlabel=quantity)
     right.set(xlabel="difference from the control of the same seed")
     right.axvline(0, color=INK, linewidth=0.5, zorder=1)
     for axes in (left, right):

@@ -66,11 +66,21 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def over_models(table: pd.DataFrame) -> pd.DataFrame:
-    """Give the mean over models, with their lowest and highest in place of the intervals."""
-    ends = {f"{measure}_{end}": table[measure] for measure in LABELS for end in ("low", "high")}
-    how = dict.fromkeys(LABELS, "mean") | {name: "min" if name.endswith("low") else "max" for name in ends}
-    keys = ["degradation", "level", "way", "step", "n_images"]
-    return table.assign(**ends).groupby(keys, sort=False).agg(how).reset_index()
+    """Give the mean over models, and, of what a network restored, their lowest and highest in place of the intervals.
+
+    Raises
+    ------
+    ValueError
+        If models were shown different numbers of images.
+    """
+    keys = ["degradation", "level", "way", "step"]
+    if (table.groupby(keys)["n_images"].nunique() > 1).any():
+        raise ValueError("sharpening: expected as many images of every training, got others. Give tables made alike.")
+    network = table["way"].isin([STEP, "inversion"])
+    ends = {f"{measure}_{end}": measure for measure in LABELS for end in ("low", "high")}
+    table = table.assign(**{end: table[end].where(~network, table[measure]) for end, measure in ends.items()})
+    how = dict.fromkeys(LABELS, "mean") | {end: "min" if end.endswith("low") else "max" for end in ends}
+    return table.groupby([*keys, "n_images"], sort=False).agg(how).reset_index()
 
 
 def _panel(axes: Axes, table: pd.DataFrame, name: str) -> None:

@@ -19,7 +19,7 @@ def worse(model, step, n_steps):
 @pytest.fixture
 def by_step():
     return pd.DataFrame(
-        {"model": model, "degradation": kind, "level": level, "step": step}
+        {"model": model, "degradation": kind, "level": level, "step": step, "n_images": 900 if kind == "clean" else 100}
         | {"accuracy": accuracy - worse(model, step, n)}
         for model, n in MODELS.items()
         for (kind, level), accuracy in CONDITIONS.items()
@@ -30,22 +30,37 @@ def by_step():
 @pytest.fixture
 def attacked():
     return pd.DataFrame(
-        {"model": model, "attack": attack, "gradient": gradient, "readout": readout, "step": step}
+        {"model": model, "attack": attack, "gradient": gradient, "readout": readout, "step": step, "n_used": 20}
         | {"epsilon": 0.2 * (attack != "clean"), "accuracy": accuracy - worse(model, step, n) - (readout == "average")}
         for model, n in MODELS.items()
-        for (attack, gradient), accuracy in {("clean", "none"): 5.0, ("pgd-7", "e2e"): 0.7, ("any", "any"): 0.5}.items()
+        for (attack, gradient), accuracy in {
+            ("clean", "none"): 5.0,
+            ("pgd-7", "first"): 0.6,
+            ("pgd-7", "e2e"): 0.7,
+            ("spsa", "e2e"): 0.5,
+        }.items()
         for readout in ("last", "average")
         for step in range(n + 1)
         if model != "cnnf-x-seed1"
     )
 
 
+PGD, SPSA, NOISE = "PGD-7 (n = 20)", "SPSA (n = 20)", "noise (n = 2 × 100)"
+
+
 def test_conditions_are_means_over_levels_and_attacks_at_the_last_step(by_step, attacked):
     found = accuracies(by_step, attacked).set_index(["benchmark", "model"])["accuracy"]
-    expected = {"clean": 0.9, "noise": 0.7, "blur": 0.1, "all corruptions": 0.5, "PGD e2e": 0.7, "any": 0.5}
+    expected = {"clean (n = 900)": 0.9, NOISE: 0.7, "blur (n = 100)": 0.1, PGD: 0.7, SPSA: 0.5}
     for (benchmark, model), value in found.items():
         assert value == pytest.approx(expected[benchmark] - 0.01 * list(MODELS).index(model))
-    assert len(found) == 4 * 4 + 2 * 3
+    assert len(found) == 3 * 4 + 2 * 3
+
+
+def test_where_fewer_steps_were_attacked_all_is_of_those(by_step, attacked):
+    found = accuracies(by_step, attacked[attacked["step"] < 2]).set_index(["benchmark", "model"])["accuracy"]
+    assert found["clean (n = 900)", "cnnf-x"] == pytest.approx(0.9 - 0.05)
+    assert found[PGD, "cnnf-x"] == pytest.approx(0.7 - 0.05)
+    assert found["clean (n = 900)", "cnn-x"] == pytest.approx(0.9 - 0.02)
 
 
 def test_each_seed_is_beside_its_control_and_what_was_not_attacked_is_missing(by_step, attacked):
@@ -53,9 +68,20 @@ def test_each_seed_is_beside_its_control_and_what_was_not_attacked_is_missing(by
     ours = table[table["model"] == "cnnf-x"].set_index(["benchmark", "seed"])
     assert ours["difference"].dropna().to_numpy() == pytest.approx(0.02)
     assert set(ours.loc[ours["score"].isna(), "state"]) == {"missing"}
-    assert list(ours.index[ours["score"].isna()]) == [("PGD e2e", 1), ("any", 1)]
-    assert len(table) == 6 * 4
+    assert list(ours.index[ours["score"].isna()]) == [(PGD, 1), (SPSA, 1)]
+    assert len(table) == 5 * 4
     assert set(table["quantity"]) == {"accuracy"}
+
+
+def test_other_conditions_or_images_are_refused_and_one_model_twice(by_step, attacked):
+    fewer = by_step[(by_step["model"] != "cnn-x") | (by_step["degradation"] != "blur")]
+    with pytest.raises(ValueError, match="expected the conditions and numbers of images of cnn-x, got others"):
+        accuracies(fewer, attacked)
+    images = attacked.assign(n_used=attacked["n_used"].where(attacked["model"] != "cnnf-x", 9))
+    with pytest.raises(ValueError, match="cnnf-x: expected the conditions and numbers of images"):
+        accuracies(by_step, images)
+    with pytest.raises(ValueError, match="cnn-x: expected one accuracy for each condition, got several"):
+        accuracies(by_step, pd.concat([attacked, attacked]))
 
 
 def test_a_card_with_several_seeds_is_as_a_table_of_each(by_step, attacked):
@@ -67,9 +93,9 @@ def test_a_card_with_several_seeds_is_as_a_table_of_each(by_step, attacked):
 
 def test_either_part_may_be_left_out(by_step, attacked):
     assert list(dict.fromkeys(accuracies(by_step, pd.DataFrame())["benchmark"])) == [
-        "clean", "noise", "blur", "all corruptions",
+        "clean (n = 900)", NOISE, "blur (n = 100)",
     ]  # fmt: skip
-    assert set(accuracies(pd.DataFrame(), attacked)["benchmark"]) == {"PGD e2e", "any"}
+    assert set(accuracies(pd.DataFrame(), attacked)["benchmark"]) == {PGD, SPSA}
 
 
 def test_attacks_of_several_radii_are_refused(attacked):
@@ -86,10 +112,10 @@ def test_the_stage_writes_seeds_and_their_summary(by_step, attacked, tmp_path, c
     where = ["--attacked", str(tmp_path / "attacked.csv"), "--control", "cnn-x", "--out", str(tmp_path / "spread")]
     main(["--accuracy", *files, *where])
     shown = capsys.readouterr().out
-    assert "| all corruptions | " in shown
+    assert f"| {NOISE} | " in shown
     summary = pd.read_csv(tmp_path / "spread.summary.csv").set_index(["benchmark", "model"])
-    assert summary.loc[("noise", "cnnf-x"), "mean"] == pytest.approx(np.mean([0.7, 0.69]))
-    assert summary.loc[("any", "cnnf-x"), ["n_seeds", "n_total", "n_pairs"]].to_list() == [1, 2, 1]
+    assert summary.loc[(NOISE, "cnnf-x"), "mean"] == pytest.approx(np.mean([0.7, 0.69]))
+    assert summary.loc[(SPSA, "cnnf-x"), ["n_seeds", "n_total", "n_pairs"]].to_list() == [1, 2, 1]
     figure.main(["--in", str(tmp_path / "spread"), "--out", str(tmp_path / "figure")])
     assert (tmp_path / "figure.png").stat().st_size > 10_000
-    assert "PGD e2e" in (tmp_path / "figure.svg").read_text()
+    assert "PGD-7" in (tmp_path / "figure.svg").read_text()

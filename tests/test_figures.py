@@ -218,6 +218,11 @@ def test_attacks_on_several_seeds_are_drawn_as_mean_and_range(tmp_path):
     assert titles[3:5] == [["clean", "n = 10"], ["pgd-7 e2e", "ε = 0.2, n = 10"]]
     lines, _, (bars,) = panels[1].containers[0]
     assert list(lines.get_ydata()) == pytest.approx([0.75, 0.375, 0.25])
+    assert [line.get_linestyle() for axes in panels[:1] for line in axes.lines].count("--") == 1  # of the control
+    more = one.assign(model="lateral-x", kind="lateral")
+    alone = robustness.draw(pd.concat([one[one["step"] == 2], more], ignore_index=True))
+    assert not any(line.get_linestyle() == "--" for line in alone.axes[0].lines)
+    assert "lateral control" in [text.get_text() for text in alone.legends[0].get_texts()]
     ends = [tuple(segment[:, 1]) for segment in bars.get_segments()]
     assert ends == [pytest.approx(pair) for pair in ((0.5, 1.0), (0.25, 0.5), (1 / 6, 1 / 3))]
 

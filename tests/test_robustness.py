@@ -158,16 +158,28 @@ def test_the_seed_decides(nets, digits):
     pd.testing.assert_frame_equal(first, again)
 
 
+# Strong enough to turn some answers and leave others, by every attack.
+FELT = Attack(epsilon=0.06, step_size=0.02)
+COSTLY = replace(FAST, n_costly=8, spsa_steps=6, auto_iterations=5, auto_queries=10)
+
+
+def felt(net, few, **options):
+    return robustness(net, *few, FELT, effort=COSTLY, seed=3, **options)
+
+
 def test_the_last_steps_answers_alone_are_found_as_among_all(nets, digits):
-    few = (digits[0][:4], digits[1][:4])
-    every, last = (quick(nets[0], few, n_steps=2, control=nets[1], last_only=only) for only in (False, True))
+    few = (digits[0][:8], digits[1][:8])
+    every, last = (felt(nets[0], few, n_steps=2, control=nets[1], last_only=only) for only in (False, True))
+    for attack in ("pgd-7", "pgd-8", "spsa", "autoattack"):
+        assert 0 < correct(last, attack, "e2e").min() < 8, attack
     pd.testing.assert_frame_equal(last, every[every["step"] == 2].reset_index(drop=True))
 
 
 def test_several_processes_find_what_one_does(nets, digits):
-    few, calls = (digits[0][:4], digits[1][:4]), []
+    few, calls = (digits[0][:8], digits[1][:8]), []
     one, two = (
-        quick(nets[0], few, control=nets[1], workers=n, progress=lambda *args: calls.append(args)) for n in (1, 2)
+        felt(nets[0], few, n_steps=1, control=nets[1], workers=n, progress=lambda *args: calls.append(args))
+        for n in (1, 2)
     )
     pd.testing.assert_frame_equal(one, two)
     half = len(calls) // 2

@@ -68,9 +68,28 @@ def test_other_kinds_follow_and_a_feedforward_one_has_one_readout(table):
     assert found["step"].to_list() == [0, 5, 5, 2, 2, 0]
 
 
-def test_a_missing_column_is_named(table):
-    with pytest.raises(ValueError, match=r"expected the column\(s\) gradient, got none"):
-        paper_table(table.drop(columns="gradient"))
+def test_the_trained_step_stands_beside_the_last(table):
+    known = table.assign(model=table["kind"] + "-mnist-small-adversarial")  # which a recipe trains for one step
+    found = paper_table(known)
+    assert found["step"].to_list() == [0, 1, 1, 5, 5]
+    assert found["trained"].to_list() == [0, 1, 1, 1, 1]
+    assert found["clean"].to_list() == pytest.approx([0.0, 0.1, 1.1, 0.5, 1.5])
+    assert paper_table(table)["trained"].isna().all()  # of no recipe
+
+
+@pytest.mark.parametrize(
+    "other",
+    [rows("cnnf", 4, model="cnnf-x-seed1"), [row | {"n_used": 9} for row in rows("cnnf", 5, model="cnnf-x-seed1")]],
+)
+def test_seeds_attacked_with_other_settings_are_refused(table, other):
+    with pytest.raises(ValueError, match=r"expected all seeds of cnnf-x attacked alike, .* for seed 1 than for seed 0"):
+        paper_table(pd.concat([table, pd.DataFrame(other)], ignore_index=True))
+
+
+def test_a_table_of_something_else_is_named(table, tmp_path):
+    table.drop(columns="gradient").to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(ValueError, match=r"x\.csv: expected a table of `neurocnnf robustness`, got none .* gradient\."):
+        main(["--in", str(tmp_path / "x.csv"), "--out", str(tmp_path / "out")])
 
 
 def test_csv_and_latex_are_written(table, tmp_path):
@@ -78,5 +97,5 @@ def test_csv_and_latex_are_written(table, tmp_path):
     main(["--in", str(tmp_path / "x.csv"), "--out", str(tmp_path / "out" / "table")])
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "table.csv"), paper_table(table))
     tex = (tmp_path / "out" / "table.tex").read_text()
-    assert r"x & x & 0.2 & CNN-F (last) & 5 & 1 & 0.5 & 10.5 & 20.5" in tex
+    assert r"x & x & 0.2 & CNN-F (last) & 5 & -- & 1 & 0.5 & 10.5 & 20.5" in tex
     assert " -- " in tex

@@ -94,6 +94,25 @@ def test_numbers_for_readers(value, text):
     assert spread._number(value) == text
 
 
+def test_the_rows_of_many_models_lie_within_their_benchmark_and_on_the_page():
+    kinds = [f"m{n}" for n in range(7)] + ["cnn"]
+    rows = [
+        {"benchmark": b, "model": f"{kind}-x", "state": "scored", "raw": 0.5 + 0.1 * n, "value": 0.5 + 0.1 * n}
+        for b in "abcdefghij"
+        for n, kind in enumerate(kinds)
+    ]
+    table = spread.by_seed(pd.DataFrame(rows).assign(simulated=False), "cnn-x")
+    drawn = figure.draw(table, spread.over_seeds(table))
+    low, high = sorted(drawn.axes[0].get_ylim())
+    heights = np.array([line.get_ydata()[0] for line in drawn.axes[0].lines if line.get_markersize() == 4])
+    assert len(heights) == 80
+    assert (heights > low + 0.02).all()
+    assert (heights < high - 0.02).all()
+    assert (np.abs(heights - np.round(heights)) < 0.45).all()
+    assert (np.unique(np.round(heights)) == np.arange(10)).all()
+    assert drawn.get_figheight() * 25.4 < 240
+
+
 def test_without_any_score_the_figure_says_what_is_missing():
     table = spread.by_seed(suite().query("benchmark == 'd'"), "cnn-x")
     with pytest.raises(ValueError, match="NEUROCNNF_DATA"):

@@ -112,6 +112,10 @@ def test_several_trainings_are_shown_as_their_mean_and_range():
     found = figure.over_models(both).iloc[0]
     assert found[["psnr", "psnr_low", "psnr_high"]].to_list() == [10.5, 10.0, 11.0]
     assert found[["ssim", "ssim_low", "ssim_high"]].to_list() == pytest.approx([0.45, 0.4, 0.5])
+    same = figure.over_models(both.assign(way="degraded input", psnr=10.0)).iloc[0]
+    assert same[["psnr_low", "psnr_high"]].to_list() == [0.0, 99.0]  # no network's: the interval over images stays
+    with pytest.raises(ValueError, match="expected as many images of every training"):
+        figure.over_models(both.assign(n_images=[9, 8]))
     drawn = figure.draw(both)
     assert any("n = 9 images, 2 trainings" in text.get_text() for text in drawn.texts)
     assert not any("trainings" in text.get_text() for text in figure.draw(both[:1]).texts)
