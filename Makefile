@@ -40,22 +40,23 @@ SUITE      ?= $(MODEL) $(addsuffix -cifar-gray,lateral predictive ungated) $(CON
 SEEDED     ?= cnnf-cifar10-small cnn-cifar10-small
 SEED_STEPS ?= 2
 
-# What `make robustness` attacks, each CNN-F beside its control: digits where there is no MNIST. And images of each.
-SEEDS_OF    = $(1) $(1)-seed1 $(1)-seed2
+# What `make robustness` attacks: each CNN-F and its control, every seed that is shipped; digits where there is no MNIST.
+# And images of each.
+SEEDS_OF    = $(sort $(basename $(notdir $(wildcard $(addprefix neurocnnf/weights/$(1),.safetensors -seed*.safetensors)))))
 ROBUST     ?= $(if $(NEUROCNNF_DATA),$(foreach m,mnist-small mnist-small-adversarial,\
               $(call SEEDS_OF,cnnf-$(m)) $(call SEEDS_OF,cnn-$(m))),cnnf-digits cnn-digits)
 ATTACKED   ?= 30
 # Processes for each model, beside JOBS models: more are for where fewer models than JOBS are attacked.
 WORKERS    ?= 1
 
-# What `make controls` compares with the last one, three seeds of each, clean, corrupted and under attack; feedback that
+# What `make controls` compares with the last one, every seed that is shipped, clean, corrupted and under attack; feedback that
 # is shuffled over images cannot be attacked image by image.
 CONTROLS   ?= $(addsuffix -mnist-small,cnnf lateral predictive ungated untied shuffled wide cnn)
 
 # What `make corruptions` evaluates: models and their controls. Trainings whose CNN-F `make sharpening` asks, and whose
 # control it inverts.
 CORRUPTED  ?= $(if $(NEUROCNNF_DATA),$(filter-out $(SUITE),cnnf-mnist cnn-mnist) $(SUITE),cnnf-digits cnn-digits)
-SHARPENED  ?= $(if $(NEUROCNNF_DATA),$(call SEEDS_OF,mnist-small),digits)
+SHARPENED  ?= $(if $(NEUROCNNF_DATA),$(patsubst cnnf-%,%,$(call SEEDS_OF,cnnf-mnist-small)),digits)
 
 # What `make few-labels` and `make glimpses` learn.
 LABELLED   ?= $(if $(NEUROCNNF_DATA),mnist,digits)
