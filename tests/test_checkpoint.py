@@ -153,6 +153,6 @@ def test_shipped_models_are_listed_by_name_and_load():
     for name in list_models():
         model = load_model(name)
         assert model.name == name
-        assert model.recurrent != name.startswith("cnn-")
+        assert model.recurrent != name.startswith(("cnn-", "wide-"))
         assert model.card["parameters"] == sum(p.numel() for p in model.parameters())
         assert all(p.isfinite().all() for p in model.parameters())
