@@ -16,7 +16,7 @@ Right: difference from the feedforward control of the same seed, whose training 
 control: initial seed and order of images alone): each seed's (small), mean, and 95 % interval (Student's t over seeds,
 the same images; none where all seeds differ alike; not corrected for the number of rows). Corruptions: means over three
 levels. Under attack, the answers of the last step's own logits, with the gradient of the whole answer or, SPSA, none.
-n: images. Numbers on the right: seeds measured, of all; p of no difference, Holm over the conditions of a model. Missing:
+n: images. Numbers on the right: seeds measured, of all; p of no difference, Holm over a model's conditions. Missing:
 not attacked."""
 
 
