@@ -4,7 +4,7 @@ A condition stands where a suite's benchmark does, so that seeds are compared as
 with the control of the same seed. Corruptions are means over their levels. The answers are those of the last step's own
 logits. Of the attacks, those are here that do the same to every model: with the gradient of its whole answer, or none.
 
-Run ``python -m analysis.accuracy_spread --accuracy neurocnnf/weights/*-x.json --attacked build/robustness/*.csv
+Run ``python -m analysis.accuracy_spread --accuracy neurocnnf/weights/*-x.json --attacked build/robustness/cnn*.csv
 --control cnn-x --out build/controls/spread``.
 """
 
@@ -17,8 +17,9 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.accuracy_summary import read_accuracies
-from analysis.seed_spread import MISSING, split_seeds, with_differences, write_spread
+from analysis.seed_spread import MISSING, SEED, split_seeds, with_differences, write_spread
 from benchmarks.run_suite import SCORED
+from neurocnnf.ship import seed_name
 
 CLEAN = "clean"
 ATTACKS = {
@@ -60,14 +61,12 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame) -> pd.DataFrame:
             raise ValueError(f"attacks: expected one ε, got {several}. Give the tables of one.")
         last = attacked["step"].max()
         names = [ATTACKS.get(pair) for pair in zip(attacked["attack"], attacked["gradient"], strict=True)]
-        named = attacked.assign(kind=names, level=0.0, n=attacked["n_used"]).dropna(subset="kind")
-        parts.append(named)
+        parts.append(attacked.assign(kind=names, level=0.0, n=attacked["n_used"]).dropna(subset="kind"))
     if not by_step.empty:
         by_step = by_step[by_step["step"] <= last]
         if "seed" in by_step:
-            ending = "-seed" + by_step["seed"].astype(str)
-            named = by_step["model"].str.contains("-seed") | (by_step["seed"] == 0)
-            by_step = by_step.assign(model=by_step["model"].where(named, by_step["model"] + ending))
+            whose = zip(by_step["model"], by_step["seed"], strict=True)  # a seed's own card names it already
+            by_step = by_step.assign(model=[m if SEED.fullmatch(m) else seed_name(m, seed) for m, seed in whose])
         parts.insert(0, by_step.assign(kind=by_step["degradation"], n=by_step["n_images"]))
     keys = ["kind", "level", "n"]
     rows = []

@@ -19,6 +19,7 @@ import pandas as pd
 from analysis.seed_spread import split_seeds
 from analysis.suite_summary import as_latex
 from analysis.tables import write_tables
+from neurocnnf.attacks import READOUTS
 from neurocnnf.recipes import RECIPES
 from neurocnnf.stages import write_atomically
 
@@ -32,10 +33,15 @@ COLUMNS = {
     "AutoAttack": ("autoattack", "e2e"),
     "any": ("any", "any"),
 }
-READOUTS = ("last", "average")
 NAMES = {"cnn": "CNN", "cnnf": "CNN-F"}
 SPREAD = " sd"
 NEEDED = {"model", "kind", "data", "attack", "gradient", "readout", "step", "epsilon", "accuracy", "n_used"}
+
+
+def with_trainings(table: pd.DataFrame) -> pd.DataFrame:
+    """Take seeds out of models' names, and add ``training``, what is left of a name without its kind."""
+    table = split_seeds(table)
+    return table.assign(training=table["model"].str.partition("-")[2])
 
 
 def paper_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -62,8 +68,7 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
     ValueError
         If seeds of one model were attacked with other steps or numbers of images.
     """
-    table = split_seeds(table)
-    table = table.assign(training=table["model"].str.partition("-")[2])
+    table = with_trainings(table)
     keys = ["data", "training", "epsilon"]
     rows = []
     for place, _ in table[table["attack"] != "clean"].groupby(keys, sort=False):

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from analysis.seed_spread import split_seeds
+from analysis.robustness_summary import with_trainings
 from figures.files import arguments, is_simulated, read_tables, save
 from figures.style import LOOKS, NAMES, PAGE_MM, letter, new_figure, styled, title
 
@@ -50,8 +50,7 @@ def draw(table: pd.DataFrame) -> Figure:
         Rows of `neurocnnf.robustness.robustness_on`, of CNN-Fs, their controls or both; seeds of one training are named
         ``<model>`` and ``<model>-seed<n>``.
     """
-    table = split_seeds(table)
-    table = table.assign(training=table["model"].str.partition("-")[2])
+    table = with_trainings(table)
     keys = ["training", "epsilon", "attack", "gradient"]
     panels = []
     for _, here in table.groupby("training", sort=False):
@@ -121,18 +120,8 @@ def _legend(figure: Figure, table: pd.DataFrame) -> None:
     for (kind, readout), (shade, marker, fill, _) in LINES.items():
         if kind in set(table["kind"]):
             label = ", ".join(filter(None, [NAMES[kind], LABELS.get((kind, readout))]))
-            handles.append(
-                Line2D(
-                    [],
-                    [],
-                    color=LOOKS[kind].colour,
-                    alpha=shade,
-                    marker=marker,
-                    fillstyle=fill,
-                    markersize=3.4,
-                    label=label,
-                )
-            )
+            style = {"color": LOOKS[kind].colour, "alpha": shade, "marker": marker, "fillstyle": fill}
+            handles.append(Line2D([], [], markersize=3.4, label=label, **style))
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), handlelength=2.6)
 
 

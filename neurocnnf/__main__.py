@@ -229,8 +229,7 @@ def robustness(
         return [write_atomically(out, table.to_csv(index=False, lineterminator="\n").encode())]
 
     asked = {"epsilon": epsilon, "n_images": few["n_images"], "n_steps": n, "seed": seed, "quick": quick}
-    asked |= {"last_only": last_only}
-    asked |= package_versions(["adversarial-robustness-toolbox"])
+    asked |= {"last_only": last_only, **package_versions(["adversarial-robustness-toolbox"])}
     sha256 = training_set_provenance(data)["sha256"]
     run_stage(out, stage_inputs("robustness", sha256, asked, nets), write)
     table = by_step(pd.read_csv(out)).round(3).astype(str)

@@ -64,13 +64,13 @@ class Trunk(NamedTuple):
 _ENDS = ("block3", "block4")
 _SMALL: dict[str, Any] = {"widths": (8, 16, 16, 32), "hidden": (64, 64)}
 # Widths at which one sweep takes the multiply-adds of CNN-F's sweep and five steps; the linear levels stay.
-_WIDE, _WIDE_SMALL = (56, 112, 120, 64), {**_SMALL, "widths": (26, 52, 52, 32)}
+_WIDE, _WIDE_SMALL = (56, 112, 120, 64), (26, 52, 52, 32)
 TRUNKS: dict[str, Trunk] = {
     "fashion": Trunk(_fashion, 28, 1, 2, _ENDS),
     "fashion-small": Trunk(lambda g: _fashion(g, **_SMALL), 28, 1, 2, _ENDS),
     "digits": Trunk(lambda g: _fashion(g, size=16, widths=(8, 16, 16, 32), hidden=(128, 64)), 16, 1, 2, _ENDS),
     "wide-fashion": Trunk(lambda g: _fashion(g, widths=_WIDE), 28, 1, 2, _ENDS),
-    "wide-fashion-small": Trunk(lambda g: _fashion(g, **_WIDE_SMALL), 28, 1, 2, _ENDS),
+    "wide-fashion-small": Trunk(lambda g: _fashion(g, **_SMALL | {"widths": _WIDE_SMALL}), 28, 1, 2, _ENDS),
     "wrn-40-2": Trunk(
         lambda g: _wide_resnet(g, depth=40, widen=2), 32, 3, 5, tuple(f"group{i}_block6" for i in (1, 2, 3))
     ),
