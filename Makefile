@@ -239,8 +239,13 @@ $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summar
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
 
 ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
-$(ATTACKS): $(BUILD)/robustness/%.csv: $(CODE) $(DATA) $(READY)
-	@$(RUN) robustness $* --n-images $(ATTACKED) --workers $(WORKERS) --out $@ $(QUICK)
+# What `make controls` attacks; of what `make robustness` does not, the last step alone: every one would take hours.
+ATTACKABLE := $(foreach m,$(filter-out shuffled-%,$(CONTROLS)),$(call SEEDS_OF,$(m)))
+LAST_ATTACKS := $(if $(NEUROCNNF_DATA),$(foreach m,$(filter-out $(ROBUST),$(ATTACKABLE)),$(BUILD)/robustness/last/$(m).csv))
+LAST_ONLY :=
+$(LAST_ATTACKS): LAST_ONLY := --last-only
+$(ATTACKS) $(LAST_ATTACKS): $(CODE) $(DATA) $(READY)
+	@$(RUN) robustness $(basename $(@F)) $(LAST_ONLY) --n-images $(ATTACKED) --workers $(WORKERS) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
 $(BUILD)/robustness/table.csv: $(wildcard analysis/*.py) $(ATTACKS)
@@ -252,13 +257,6 @@ $(EVALUATIONS): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
 	@touch $@ $(BUILD)/.drawn
 
 CONTROL_CARDS := $(foreach m,$(CONTROLS),neurocnnf/weights/$(m).json)
-# Of what `make robustness` does not attack, the last step alone: every step of every control would take hours.
-ATTACKABLE := $(if $(NEUROCNNF_DATA),$(foreach m,$(filter-out shuffled-%,$(CONTROLS)),$(call SEEDS_OF,$(m))))
-LAST_ATTACKS := $(foreach m,$(filter-out $(ROBUST),$(ATTACKABLE)),$(BUILD)/robustness/last/$(m).csv)
-$(LAST_ATTACKS): $(BUILD)/robustness/last/%.csv: $(CODE) $(DATA) $(READY)
-	@$(RUN) robustness $* --last-only --n-images $(ATTACKED) --workers $(WORKERS) --out $@ $(QUICK)
-	@touch $@ $(BUILD)/.drawn
-
 CONTROL_ATTACKS := $(filter $(ATTACKABLE:%=$(BUILD)/robustness/%.csv),$(ATTACKS)) $(LAST_ATTACKS)
 $(BUILD)/controls/spread.summary.csv: $(wildcard analysis/*.py) $(CONTROL_CARDS) $(CONTROL_ATTACKS)
 	@$(PY) -m analysis.accuracy_spread --accuracy $(CONTROL_CARDS) --attacked $(CONTROL_ATTACKS) \
