@@ -35,12 +35,12 @@ def _fashion(
     }, (0, 1, 2)
 
 
-def _wide_resnet(generator: torch.Generator, *, depth: int, widen: int, n_classes: int = 10) -> Stack:
+def _wide_resnet(generator: torch.Generator, *, depth: int, widths: tuple[int, int, int], n_classes: int = 10) -> Stack:
     """Pre-activation wide ResNet (Zagoruyko & Komodakis 2016) for 32×32 colour images."""
     n_blocks = (depth - 4) // 6
     levels: dict[str, nn.Module] = {"stem": StemLevel(3, 16, generator)}
     width = 16
-    for group, (wide, stride) in enumerate([(16 * widen, 1), (32 * widen, 2), (64 * widen, 2)], start=1):
+    for group, (wide, stride) in enumerate(zip(widths, (1, 2, 2), strict=True), start=1):
         for i in range(n_blocks):
             name = f"group{group}_block{i + 1}"
             levels[name] = ResidualLevel(width, wide, stride if i == 0 else 1, generator)
@@ -63,20 +63,19 @@ class Trunk(NamedTuple):
 
 _ENDS = ("block3", "block4")
 _SMALL: dict[str, Any] = {"widths": (8, 16, 16, 32), "hidden": (64, 64)}
-# Widths at which one sweep takes the multiply-adds of CNN-F's sweep and five steps; the linear levels stay.
-_WIDE, _WIDE_SMALL = (56, 112, 120, 64), (26, 52, 52, 32)
+# Widths at which one sweep takes the multiply-adds of CNN-F's sweep and five steps (of the wide ResNet, the two that
+# are trained); the linear levels stay.
+_WIDE, _WIDE_SMALL, _WIDE_16 = (56, 112, 120, 64), (26, 52, 52, 32), (32, 64, 112)
+_GROUPS_40, _GROUPS_16 = (tuple(f"group{i}_block{n}" for i in (1, 2, 3)) for n in (6, 2))
 TRUNKS: dict[str, Trunk] = {
     "fashion": Trunk(_fashion, 28, 1, 2, _ENDS),
     "fashion-small": Trunk(lambda g: _fashion(g, **_SMALL), 28, 1, 2, _ENDS),
     "digits": Trunk(lambda g: _fashion(g, size=16, widths=(8, 16, 16, 32), hidden=(128, 64)), 16, 1, 2, _ENDS),
     "wide-fashion": Trunk(lambda g: _fashion(g, widths=_WIDE), 28, 1, 2, _ENDS),
     "wide-fashion-small": Trunk(lambda g: _fashion(g, **_SMALL | {"widths": _WIDE_SMALL}), 28, 1, 2, _ENDS),
-    "wrn-40-2": Trunk(
-        lambda g: _wide_resnet(g, depth=40, widen=2), 32, 3, 5, tuple(f"group{i}_block6" for i in (1, 2, 3))
-    ),
-    "wrn-16-1": Trunk(
-        lambda g: _wide_resnet(g, depth=16, widen=1), 32, 3, 2, tuple(f"group{i}_block2" for i in (1, 2, 3))
-    ),
+    "wrn-40-2": Trunk(lambda g: _wide_resnet(g, depth=40, widths=(32, 64, 128)), 32, 3, 5, _GROUPS_40),
+    "wrn-16-1": Trunk(lambda g: _wide_resnet(g, depth=16, widths=(16, 32, 64)), 32, 3, 2, _GROUPS_16),
+    "wide-wrn-16-1": Trunk(lambda g: _wide_resnet(g, depth=16, widths=_WIDE_16), 32, 3, 2, _GROUPS_16),
 }
 KINDS: dict[str, type[UnrolledModel]] = {
     "cnnf": CNNF,
@@ -87,7 +86,6 @@ KINDS: dict[str, type[UnrolledModel]] = {
     "ungated": UngatedCNNF,
     "shuffled": ShuffledCNNF,
 }
-_PLAIN = ("fashion", "fashion-small", "digits")  # trunks of plain convolutions
 
 
 def architecture_names() -> list[str]:
@@ -106,7 +104,7 @@ def build_model(
         ``<kind>-<trunk>``. Kinds: cnnf; cnn, the feedforward control of the same trunk; the recurrent controls lateral
         (`neurocnnf.lateral`), predictive (`neurocnnf.predictive`), untied, ungated and shuffled (`neurocnnf.lesions`).
         Trunks: fashion, fashion-small, digits, wrn-40-2, wrn-16-1; and for a cnn that takes as many multiply-adds as
-        the CNN-F unrolled for five steps, wide-fashion and wide-fashion-small.
+        the CNN-F unrolled for five steps, wide-fashion and wide-fashion-small; for two steps, wide-wrn-16-1.
     feedback_to
         Level that is reconstructed, 0 = pixels; the paper's choice where not given (fashion 2, wrn-40-2 5).
     feedback_rate
@@ -145,6 +143,4 @@ def build_model(
 
 
 def _exists(kind: str, trunk: str) -> bool:
-    if trunk.startswith("wide-"):
-        return kind == "cnn"
-    return trunk in _PLAIN or kind in ("cnnf", "cnn", "untied", "shuffled")
+    return kind == "cnn" or not trunk.startswith("wide-")

@@ -6,6 +6,10 @@ e1008215. With ``y_l,t`` what layer l does at step t before pooling,
 
     y_l,t = ReLU(InsNorm(B_l * pool(y_{l-1},t) + L_l * y_l,t-1) + b_l),      step 0 without the second term.
 
+The levels of a wide ResNet, its stem and its blocks, neither rectify nor pool what they give: with ``B_l`` the level,
+
+    y_l,t = B_l(y_{l-1},t) + L_l * ReLU(InsNorm(y_l,t-1)).
+
 Normalisation and bias are the trunk's (theirs: batch or local response normalisation), so that the recurrence is all
 that differs from CNN-F.
 """
@@ -18,25 +22,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neurocnnf.layers import inverse_rms
-from neurocnnf.levels import ConvLevel, ConvPoolLevel, LinearLevel
+from neurocnnf.layers import ins_norm, inverse_rms
+from neurocnnf.levels import ConvLevel, ConvolutionalLevel, ConvPoolLevel
 from neurocnnf.unrolled import StepOutput, UnrolledModel
 
 
 class LateralModel(UnrolledModel):
-    """A trunk of plain convolutions (`UnrolledModel`) whose layers see their own last answer.
+    """A trunk (`UnrolledModel`) whose layers of convolutions see their own last answer.
 
     The lateral weights begin at zero: an untrained model does the same at every step.
     """
 
     def __init__(self, levels, **shape):
         super().__init__(levels, **shape)
-        check_convolutions(self)
         self.lateral = nn.ParameterDict(
             {
-                name: nn.Parameter(torch.zeros(level.conv.weight.shape[0], level.conv.weight.shape[0], 3, 3))
+                name: nn.Parameter(torch.zeros(level.n_out, level.n_out, 3, 3))
                 for name, level in self.levels.items()
-                if isinstance(level, ConvLevel)
+                if isinstance(level, ConvolutionalLevel)
             }
         )
 
@@ -51,35 +54,31 @@ class LateralModel(UnrolledModel):
     ) -> Iterator[StepOutput]:
         """Yield steps 0 … n_steps; see `UnrolledModel.steps`. There are no predictions to carry."""
         step_once = self._function("_step", compiled)
-        unpooled: tuple[Tensor, ...] | None = None
+        before: tuple[Tensor, ...] | None = None
         for step, seen in enumerate(self._views(images, n_steps)):
-            activations, unpooled = step_once(seen, unpooled)
+            activations, before = step_once(seen, before)
             yield StepOutput(step, activations[-1], None, self._select(activations, layers))
 
-    def _step(self, images: Tensor, last: tuple[Tensor, ...] | None):
-        """Sweep up once; every level's output, and what the convolutional ones did before pooling."""
+    def _step(self, images: Tensor, before: tuple[Tensor, ...] | None):
+        """Sweep up once; every level's output, and what the next step's lateral weights see of the convolutional."""
         x, activations = images, []
-        unpooled: list[Tensor] = []
+        shown: list[Tensor] = []
         for name, level in zip(self.layer_names, self._stack, strict=True):
-            if isinstance(level, ConvLevel):
-                drive = level.conv(x)
-                if last is not None:
-                    drive = drive + F.conv2d(last[len(unpooled)], self.lateral[name], padding=1)
-                x = torch.relu(torch.addcmul(level.bias, drive, inverse_rms(drive)))
-                unpooled.append(x)
-                if isinstance(level, ConvPoolLevel):
-                    x = F.max_pool2d(x, 2)
+            if isinstance(level, ConvolutionalLevel):
+                drive = level.conv(x) if isinstance(level, ConvLevel) else level.sweep(x)[0]
+                if before is not None:
+                    drive = drive + F.conv2d(before[len(shown)], self.lateral[name], padding=1)
+                x, seen = _answer(level, drive)
+                shown.append(seen)
             else:
                 x, _ = level.sweep(x)
             activations.append(x)
-        return tuple(activations), tuple(unpooled)
+        return tuple(activations), tuple(shown)
 
 
-def check_convolutions(model: UnrolledModel) -> None:
-    """Raise ValueError unless the trunk is made of plain convolutions and linear levels."""
-    for name, level in zip(model.layer_names, model._stack, strict=True):
-        if not isinstance(level, (ConvLevel, LinearLevel)):
-            raise ValueError(
-                f"{model.name}: expected a trunk of plain convolutions, got a {type(level).__name__} ({name}). "
-                "Use the trunk fashion or digits."
-            )
+def _answer(level: ConvolutionalLevel, drive: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn what drives a level into what it gives, and what its own lateral weights see of it."""
+    if not isinstance(level, ConvLevel):
+        return drive, torch.relu(ins_norm(drive))
+    y = torch.relu(torch.addcmul(level.bias, drive, inverse_rms(drive)))
+    return (F.max_pool2d(y, 2) if isinstance(level, ConvPoolLevel) else y), y

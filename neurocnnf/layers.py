@@ -159,6 +159,18 @@ def pool_step(x: Tensor, scale: Tensor, bias: Tensor, memory: PoolMemory, feedba
     return _remember(value, (a + memory.silent, *others), is_nonzero(feedback))
 
 
+def open_gates(memory):
+    """Return a level's memory with every gate open: feedback passes each unit, and spreads evenly over each window.
+
+    For a level's `feedback` alone; no `step` can go on from it.
+    """
+    if isinstance(memory, PoolMemory):
+        return memory._replace(corner=(torch.full_like(memory.value, 0.25),) * 4)
+    if isinstance(memory, Tensor):
+        return torch.full_like(memory, math.inf)
+    return tuple(map(open_gates, memory))
+
+
 def _remember(value: Tensor, corner, live: Tensor) -> PoolMemory:
     # A silent window is zero at all four corners; the reference's max-pool then remembers the first of them.
     passed = is_nonzero(value)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import copy
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neurocnnf import layers
-from neurocnnf.lateral import check_convolutions
-from neurocnnf.levels import ConvLevel, ConvPoolLevel, LinearLevel
 from neurocnnf.model import CNNF
 
 
@@ -39,23 +36,13 @@ class UntiedCNNF(CNNF):
 class UngatedCNNF(CNNF):
     """Feedback through a plain transposed network: no AdaReLU and no AdaPool, but ReLU and max-pooling.
 
-    Feedback passes every unit and spreads evenly over each pooled window; the forward half of a step is the plain
-    sweep, from the updated feature. What is left of CNN-F is the feature update.
+    Feedback passes every unit, in residual blocks too, and spreads evenly over each pooled window; the forward half of
+    a step is the plain sweep, from the updated feature. What is left of CNN-F is the feature update.
     """
 
-    def __init__(self, levels, **options):
-        super().__init__(levels, **options)
-        check_convolutions(self)
-
     def _feedback_level(self, i: int, g: Tensor, remembered):
-        level = self._stack[self._first + i]
-        if isinstance(level, LinearLevel):
-            return level.linear.feedback(g).unflatten(1, level.shape_in), ()
-        assert isinstance(level, ConvLevel)
-        h = layers.ins_norm(g)
-        if isinstance(level, ConvPoolLevel):
-            h = F.interpolate(h, scale_factor=2) / 4
-        return level.conv.feedback(h), ()
+        g, _ = self._stack[self._first + i].feedback(g, layers.open_gates(remembered))
+        return g, ()
 
     def _feed_forward(self, feature: Tensor, memory: tuple, signals: list):
         x, activations, updated = feature, [], []

@@ -1,15 +1,19 @@
 """The levels that CNN-F is stacked from.
 
-Each level has three walks, all pure; ``memory`` is a tuple of tensors, opaque to the model:
+Each level has three walks, all pure. ``memory`` is a tensor, a `layers.PoolMemory` or a tuple of tensors, opaque to
+the model (`layers.open_gates` alone looks inside):
 
 ``sweep(x)``                          -> output, memory                 the feedforward sweep, step 0
 ``feedback(g, memory)``               -> feedback to below, kept        the feedback half of a later step
 ``step(x, memory, kept, rate)``       -> output, memory                 its feedforward half
 
-``kept`` is the feedback signal that the level's own AdaReLU and AdaPool compare with.
+``kept`` is the feedback signal that the level's own AdaReLU and AdaPool compare with. Levels of convolutions also say
+how many channels they take and give, and how much coarser their output is (`ConvolutionalLevel`).
 """
 
 from __future__ import annotations
+
+from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -30,11 +34,23 @@ def _activate(x: Tensor, kept: Tensor | None, rate: float) -> Tensor:
     return torch.relu(x) if kept is None else layers.ada_relu(x, kept, rate)
 
 
-class ConvLevel(nn.Module):
+class ConvolutionalLevel(nn.Module):
+    """What the levels of convolutions have in common: (image, n_in, y, x) -> (image, n_out, y / stride, x / stride)."""
+
+    def __init__(self, n_in: int, n_out: int, stride: int = 1):
+        super().__init__()
+        self.n_in, self.n_out, self.stride = n_in, n_out, stride
+
+    @abstractmethod
+    def sweep(self, x: Tensor):
+        """Feedforward sweep; output and memory."""
+
+
+class ConvLevel(ConvolutionalLevel):
     """Convolution, InsNorm, bias, AdaReLU."""
 
     def __init__(self, n_in: int, n_out: int, generator: torch.Generator):
-        super().__init__()
+        super().__init__(n_in, n_out)
         self.conv = TiedConv2d(n_in, n_out, 3, 1, generator)
         self.bias = _bias(n_out)
 
@@ -56,6 +72,10 @@ class ConvLevel(nn.Module):
 
 class ConvPoolLevel(ConvLevel):
     """Convolution, InsNorm, bias, AdaReLU and 2×2 AdaPool."""
+
+    def __init__(self, n_in: int, n_out: int, generator: torch.Generator):
+        super().__init__(n_in, n_out, generator)
+        self.stride = 2
 
     def sweep(self, x: Tensor):
         """Feedforward sweep; (image, in, y, x) -> (image, out, y / 2, x / 2)."""
@@ -105,11 +125,11 @@ class LinearLevel(nn.Module):
         return y, y
 
 
-class StemLevel(nn.Module):
+class StemLevel(ConvolutionalLevel):
     """The wide ResNet's first convolution, alone."""
 
     def __init__(self, n_in: int, n_out: int, generator: torch.Generator):
-        super().__init__()
+        super().__init__(n_in, n_out)
         self.conv = TiedConv2d(n_in, n_out, 3, 1, generator)
 
     def sweep(self, x: Tensor):
@@ -125,19 +145,20 @@ class StemLevel(nn.Module):
         return self.conv(x), ()
 
 
-class ResidualLevel(nn.Module):
+class ResidualLevel(ConvolutionalLevel):
     """Pre-activation residual block: two of (InsNorm, bias, AdaReLU, convolution), and a shortcut.
 
-    Where the width changes, the shortcut is a 1×1 convolution of the *activated* input and its feedback joins before
-    the first gate; otherwise it is the identity and its feedback joins after (authors' BasicBlock).
+    Where width or resolution changes, the shortcut is a 1×1 convolution of the *activated* input and its feedback joins
+    before the first gate; otherwise it is the identity and its feedback joins after (authors' BasicBlock).
     """
 
     def __init__(self, n_in: int, n_out: int, stride: int, generator: torch.Generator):
-        super().__init__()
+        super().__init__(n_in, n_out, stride)
         self.bias1, self.bias2 = _bias(n_in), _bias(n_out)
         self.conv1 = TiedConv2d(n_in, n_out, 3, stride, generator)
         self.conv2 = TiedConv2d(n_out, n_out, 3, 1, generator)
-        self.shortcut = TiedConv2d(n_in, n_out, 1, stride, generator) if n_in != n_out else None
+        changes = n_in != n_out or stride > 1
+        self.shortcut = TiedConv2d(n_in, n_out, 1, stride, generator) if changes else None
 
     def sweep(self, x: Tensor):
         """Feedforward sweep; (image, in, y, x) -> (image, out, y / stride, x / stride)."""

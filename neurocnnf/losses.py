@@ -39,7 +39,7 @@ def adversarial_cross_entropy(logits: Sequence[Tensor], labels: Tensor, clean_we
     return (clean_weight * clean + stepwise_cross_entropy([step[n:] for step in logits], labels)) / 2
 
 
-def reconstruction_error(reconstructions: Sequence[Tensor], feature: Tensor) -> Tensor:
+def reconstruction_error(reconstructions: Sequence[Tensor], feature: Tensor, *, relative: bool = False) -> Tensor:
     """Return the mean squared error between each step's reconstruction and the feedforward feature.
 
     Parameters
@@ -49,8 +49,12 @@ def reconstruction_error(reconstructions: Sequence[Tensor], feature: Tensor) -> 
     feature
         The feature there in the feedforward sweep. It is a target: no gradient flows into it, or the network could
         make its features easier to reconstruct by making them empty.
+    relative
+        Divide by the mean square of the feature: 1 is what a reconstruction of nothing but zeros gets.
     """
-    return torch.stack([F.mse_loss(_precise(r), _precise(feature.detach())) for r in reconstructions]).mean()
+    target = _precise(feature.detach())
+    error = torch.stack([F.mse_loss(_precise(r), target) for r in reconstructions]).mean()
+    return error / target.square().mean() if relative else error
 
 
 def _precise(x: Tensor) -> Tensor:

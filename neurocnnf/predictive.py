@@ -2,7 +2,8 @@
 
 Source: Choksi, Mozafari, Biggs O'May, Ador, Alamia & VanRullen (2021), *Predify: augmenting deep neural networks with
 brain-inspired predictive coding dynamics*, NeurIPS; update rule and scale of the gradient as in the authors' library.
-With ``m_0`` the image, ``m_n`` what convolutional layer n represents, ``D_n`` its decoder and ``p_n,t = D_n m_n,t``,
+With ``m_0`` the image, ``m_n`` what layer n of convolutions represents (of a wide ResNet, its stem and its blocks),
+``D_n`` its decoder and ``p_n,t = D_n m_n,t``,
 
     m_n,t = β level_n(m_{n-1},t) + λ p_{n+1},t-1 + (1 - β - λ) m_n,t-1 - α ∂/∂m_n ‖p_n,t-1 - m_{n-1},t-1‖² / √C_n
 
@@ -19,8 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neurocnnf.lateral import check_convolutions
-from neurocnnf.levels import ConvLevel, ConvPoolLevel
+from neurocnnf.levels import ConvolutionalLevel
 from neurocnnf.unrolled import PIXELS, StepOutput, UnrolledModel
 
 # Choksi et al. (2021), their networks for ImageNet.
@@ -28,7 +28,7 @@ FEEDFORWARD, FEEDBACK, ERROR = 0.8, 0.1, 0.01  # β, λ, α
 
 
 class Decoder(nn.Module):
-    """Linear prediction of the layer below: upsampling where that layer was pooled, then a 3×3 convolution.
+    """Linear prediction of the layer below: upsampling where that layer was finer, then a 3×3 convolution.
 
     Parameters
     ----------
@@ -62,17 +62,15 @@ class Decoder(nn.Module):
 
 
 class PredictiveModel(UnrolledModel):
-    """A trunk of plain convolutions (`UnrolledModel`) with a decoder from each to the one below."""
+    """A trunk (`UnrolledModel`) with a decoder from each layer of convolutions, which come first, to the one below."""
 
     def __init__(self, levels, **shape):
         super().__init__(levels, **shape)
-        check_convolutions(self)
-        self._coded = [name for name, level in self.levels.items() if isinstance(level, ConvLevel)]
-        self.decoders = nn.ModuleDict()
-        for name in self._coded:
-            level = self.levels[name]
-            n_rep, n_below = level.conv.weight.shape[:2]
-            self.decoders[name] = Decoder(n_rep, n_below, 2 if isinstance(level, ConvPoolLevel) else 1)
+        coded = {name: level for name, level in self.levels.items() if isinstance(level, ConvolutionalLevel)}
+        self._coded = list(coded)
+        self.decoders = nn.ModuleDict(
+            {name: Decoder(level.n_out, level.n_in, level.stride) for name, level in coded.items()}
+        )
 
     @property
     def predicted_layers(self) -> tuple[str, ...]:

@@ -158,8 +158,10 @@ def train_batch(
         first = n_clean if attack else 0
         whole = outs[0] if views is seen else next(worker.steps(seen, 0, layers=layers))
         features = {name: (seen if name == PIXELS else whole.activations[name])[:n_clean] for name in wanted}
+        relative = recipe.reconstructed == "relative"
         errors = [
-            reconstruction_error([o.predictions[name][first:] for o in outs[1:]], features[name]) for name in wanted
+            reconstruction_error([o.predictions[name][first:] for o in outs[1:]], features[name], relative=relative)
+            for name in wanted
         ]
         error = torch.stack(errors).mean()
         loss = loss + recipe.reconstruction_weight * error
@@ -211,7 +213,7 @@ def _attack(worker, seen, answers, attack, generator, compiled) -> Tensor:
 
 def _reconstructed(model: UnrolledModel, recipe: Recipe) -> tuple[str, ...]:
     """Name what the reconstruction error is taken of; nothing, for a model that does not reconstruct."""
-    return model.predicted_layers if recipe.reconstructed == "blocks" else model.predicted_layers[:1]
+    return model.predicted_layers[:1] if recipe.reconstructed == "feature" else model.predicted_layers
 
 
 def _batch_index(n_images: int, recipe: Recipe, seed: int, batch: int) -> Tensor:

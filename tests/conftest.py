@@ -17,13 +17,16 @@ def studies():
 
 @pytest.fixture(scope="session")
 def awake():
-    """Give kind -> a small model in double precision whose weights all matter: what begins at zero is drawn."""
+    """Give kind -> a small model in double precision whose weights all matter: what begins at zero is drawn.
+
+    On another trunk than the digits', where one is named.
+    """
     import torch
 
     from neurocnnf import build_model
 
-    def build(kind, seed=3):
-        model = build_model(f"{kind}-digits", seed=seed).double()
+    def build(kind, trunk="digits", seed=3, **options):
+        model = build_model(f"{kind}-{trunk}", seed=seed, **options).double()
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for parameter in model.parameters():
@@ -36,11 +39,14 @@ def awake():
 
 @pytest.fixture(scope="session")
 def some_images():
-    """Give n -> images (image, 1, 16, 16) in [-1, 1], in double precision."""
+    """Give n -> images (image, channel, y, x) in [-1, 1], in double precision, of the size that the trunk takes."""
     import torch
 
-    def draw(n=4, seed=1):
+    from neurocnnf.architectures import TRUNKS
+
+    def draw(n=4, seed=1, trunk="digits"):
         generator = torch.Generator().manual_seed(seed)
-        return torch.rand((n, 1, 16, 16), generator=generator, dtype=torch.float64) * 2 - 1
+        shape = n, TRUNKS[trunk].channels, TRUNKS[trunk].image_size, TRUNKS[trunk].image_size
+        return torch.rand(shape, generator=generator, dtype=torch.float64) * 2 - 1
 
     return draw

@@ -18,17 +18,17 @@ FASHION_SHAPES = {
 }
 
 
-def wide_resnet_shapes(n_blocks, widen):
+def wide_resnet_shapes(n_blocks, widths):
     shapes = {"stem": (16, 32, 32)}
-    for group, (width, size) in enumerate([(16, 32), (32, 16), (64, 8)], start=1):
-        shapes |= {f"group{group}_block{i + 1}": (width * widen, size, size) for i in range(n_blocks)}
-    return shapes | {"pool": (64 * widen,), "logits": (10,)}
+    for group, (width, size) in enumerate(zip(widths, (32, 16, 8), strict=True), start=1):
+        shapes |= {f"group{group}_block{i + 1}": (width, size, size) for i in range(n_blocks)}
+    return shapes | {"pool": (widths[-1],), "logits": (10,)}
 
 
-def wide_resnet_parameters(n_blocks, widen):
+def wide_resnet_parameters(n_blocks, widths):
     """Count by hand: the stem, each block's two biases and convolutions, shortcuts, the last bias, the classifier."""
     count, width = 3 * 16 * 9, 16
-    for wide in (16 * widen, 32 * widen, 64 * widen):
+    for wide in widths:
         for _ in range(n_blocks):
             count += width + wide + 9 * wide * (width + wide) + (width * wide if width != wide else 0)
             width = wide
@@ -36,11 +36,16 @@ def wide_resnet_parameters(n_blocks, widen):
 
 
 @pytest.mark.parametrize(
-    ("trunk", "shapes"),
-    [("fashion", FASHION_SHAPES), ("wrn-40-2", wide_resnet_shapes(6, 2)), ("wrn-16-1", wide_resnet_shapes(2, 1))],
+    ("name", "shapes"),
+    [
+        ("cnnf-fashion", FASHION_SHAPES),
+        ("cnnf-wrn-40-2", wide_resnet_shapes(6, (32, 64, 128))),
+        ("cnnf-wrn-16-1", wide_resnet_shapes(2, (16, 32, 64))),
+        ("cnn-wide-wrn-16-1", wide_resnet_shapes(2, (32, 64, 112))),
+    ],
 )
-def test_layers_have_the_papers_shapes(trunk, shapes):
-    model = build_model(f"cnnf-{trunk}")
+def test_layers_have_the_papers_shapes(name, shapes):
+    model = build_model(name)
     blank = torch.zeros(1, model.channels, model.image_size, model.image_size)
     with torch.no_grad():
         (out,) = model.steps(blank, 0, layers=model.layer_names)
@@ -48,15 +53,16 @@ def test_layers_have_the_papers_shapes(trunk, shapes):
 
 
 @pytest.mark.parametrize(
-    ("trunk", "count"),
+    ("name", "count"),
     [
-        ("fashion", 9 * (16 + 16 * 32 + 32 * 32 + 32 * 64) + 144 + 3136 * 1000 + 1000 * 129 + 128 * 11 + 10),
-        ("wrn-40-2", wide_resnet_parameters(6, 2)),
-        ("wrn-16-1", wide_resnet_parameters(2, 1)),
+        ("cnnf-fashion", 9 * (16 + 16 * 32 + 32 * 32 + 32 * 64) + 144 + 3136 * 1000 + 1000 * 129 + 128 * 11 + 10),
+        ("cnnf-wrn-40-2", wide_resnet_parameters(6, (32, 64, 128))),
+        ("cnnf-wrn-16-1", wide_resnet_parameters(2, (16, 32, 64))),
+        ("cnn-wide-wrn-16-1", wide_resnet_parameters(2, (32, 64, 112))),
     ],
 )
-def test_models_have_as_many_parameters_as_can_be_counted_by_hand(trunk, count):
-    assert sum(p.numel() for p in build_model(f"cnnf-{trunk}").parameters()) == count
+def test_models_have_as_many_parameters_as_can_be_counted_by_hand(name, count):
+    assert sum(p.numel() for p in build_model(name).parameters()) == count
 
 
 def test_without_choice_feedback_is_the_papers():
@@ -97,11 +103,9 @@ def test_building_draws_nothing_from_the_global_generator():
 
 
 def test_every_name_builds_a_model_of_that_name():
-    plain = {f"{kind}-{trunk}" for kind in KINDS for trunk in ("fashion", "fashion-small", "digits")}
-    residual = {
-        f"{kind}-{trunk}" for kind in ("cnnf", "cnn", "untied", "shuffled") for trunk in ("wrn-40-2", "wrn-16-1")
-    }
-    assert sorted(architecture_names()) == sorted(plain | residual | {"cnn-wide-fashion", "cnn-wide-fashion-small"})
+    trunks = ("fashion", "fashion-small", "digits", "wrn-40-2", "wrn-16-1")
+    wide = {f"cnn-wide-{trunk}" for trunk in ("fashion", "fashion-small", "wrn-16-1")}
+    assert sorted(architecture_names()) == sorted({f"{kind}-{trunk}" for kind in KINDS for trunk in trunks} | wide)
     assert {name.partition("-")[2] for name in architecture_names()} == set(TRUNKS)
     for name in architecture_names():
         model = build_model(name)
@@ -113,13 +117,13 @@ def test_every_name_builds_a_model_of_that_name():
 @pytest.mark.parametrize(
     "name",
     [
-        "fashion", "cnnf-", "cnnf-vgg", "lateral-wrn-16-1", "ungated-wrn-40-2", "cnnf-wide-fashion", "cnnf-fashion ",
-        "", "CNNF-fashion", None, 3,
+        "fashion", "cnnf-", "cnnf-vgg", "lateral-wide-wrn-16-1", "cnn-wide-wrn-40-2", "cnnf-wide-fashion",
+        "cnnf-fashion ", "", "CNNF-fashion", None, 3,
     ],
 )
 def test_an_unknown_name_is_refused_with_those_there_are(name):
     with pytest.raises(
-        ValueError, match=r"^model: expected one of cnnf-fashion, .*, cnn-wrn-16-1, lateral-fashion, .*got .*\. Trai"
+        ValueError, match=r"^model: expected one of cnnf-fashion, .*, cnn-wide-wrn-16-1, lateral-fashion, .*got .*\. T"
     ) as caught:
         build_model(name)
     assert f"got {name!r}." in str(caught.value)

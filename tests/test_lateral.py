@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy.signal import correlate2d
 
 from neurocnnf import build_model
@@ -57,6 +58,53 @@ def test_with_other_images_at_each_step_it_is_the_same_equation(awake, some_imag
             np.testing.assert_allclose(out.activations[name][0].detach(), expected, rtol=1e-9, atol=1e-10)
 
 
+def norm(x):
+    return x / (x.square().mean((2, 3), keepdim=True) + 1e-8).sqrt()
+
+
+def wide_resnet_by_hand(weights, images, n_steps):
+    """Give each layer's output, step by step: stem and blocks as in a sweep, plus L * ReLU(InsNorm(y before))."""
+
+    def carry(x, name, stride=1):
+        weight = weights[f"levels.{name}.weight"]
+        return F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
+
+    def rectify(x, name):
+        return torch.relu(norm(x) + weights[f"levels.{name}"])
+
+    before, found = {}, []
+    for _ in range(n_steps + 1):
+        x, layers = images, {}
+        for name in ("stem", *(f"group{i}_block{k}" for i in (1, 2, 3) for k in (1, 2))):
+            if name == "stem":
+                y = carry(x, "stem.conv")
+            else:
+                stride = 2 if name in ("group2_block1", "group3_block1") else 1
+                entered = rectify(x, f"{name}.bias1")
+                inner = rectify(carry(entered, f"{name}.conv1", stride), f"{name}.bias2")
+                past = x if stride == 1 else carry(entered, f"{name}.shortcut", stride)
+                y = carry(inner, f"{name}.conv2") + past
+            if name in before:
+                y = y + F.conv2d(torch.relu(norm(before[name])), weights[f"lateral.{name}"], padding=1)
+            x = layers[name] = before[name] = y
+        layers["pool"] = rectify(x, "pool.bias").mean((2, 3))
+        layers["logits"] = layers["pool"] @ weights["levels.logits.linear.weight"].T + weights["levels.logits.bias"]
+        found.append(layers)
+    return found
+
+
+def test_a_wide_resnets_stem_and_blocks_see_their_own_last_answer(awake, some_images):
+    model, images = awake("lateral", "wrn-16-1"), some_images(2, trunk="wrn-16-1")
+    trajectory = model.unroll(images, 2)
+    with torch.no_grad():
+        expected = wide_resnet_by_hand(model.state_dict(), images, 2)
+    for step, layers in enumerate(expected):
+        assert tuple(layers) == model.layer_names
+        for name, activation in layers.items():
+            ours = trajectory.activation(name, step).detach()
+            torch.testing.assert_close(ours, activation, rtol=1e-9, atol=1e-9, msg=f"{name}, step {step}")
+
+
 def test_untrained_it_answers_the_same_at_every_step(some_images):
     model = build_model("lateral-digits").double()
     logits = model.unroll(some_images(), 2).logits
@@ -68,3 +116,8 @@ def test_each_convolution_has_lateral_weights_between_all_its_channels():
     assert {name: tuple(w.shape) for name, w in model.lateral.items()} == {
         f"block{i}": (width, width, 3, 3) for i, width in enumerate((16, 32, 32, 64), start=1)
     }
+    groups = {
+        f"group{i}_block{k}": (width, width, 3, 3) for i, width in ((1, 16), (2, 32), (3, 64)) for k in (1, 2)
+    }
+    model = build_model("lateral-wrn-16-1")
+    assert {name: tuple(w.shape) for name, w in model.lateral.items()} == {"stem": (16, 16, 3, 3), **groups}

@@ -83,6 +83,43 @@ def test_ungated_is_a_transposed_network_and_a_plain_sweep_from_the_moved_featur
         torch.testing.assert_close(trajectory.logits[step], logits, rtol=1e-9, atol=1e-10)
 
 
+def norm(x):
+    return x / (x.square().mean((2, 3), keepdim=True) + 1e-8).sqrt()
+
+
+def plain_feedback_of_a_wide_resnet(weights, logits, lowest):
+    """Walk down from the logits: each block's two transposed convolutions and its shortcut's, joined, no gate."""
+
+    def back(x, name, stride=1):
+        weight = weights[f"levels.{name}.weight"]
+        return F.conv_transpose2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, output_padding=stride - 1)
+
+    x = norm((logits @ weights["levels.logits.linear.weight"])[..., None, None].expand(-1, -1, 8, 8))
+    blocks = [f"group{i}_block{k}" for i in (1, 2, 3) for k in (1, 2)]
+    for name in reversed(blocks[lowest:]):
+        stride = 2 if name in ("group2_block1", "group3_block1") else 1
+        below = norm(back(norm(back(x, f"{name}.conv2")), f"{name}.conv1", stride))
+        x = below + (x if stride == 1 else back(x, f"{name}.shortcut", stride))
+    return x if lowest else back(x, "stem.conv")
+
+
+@pytest.mark.parametrize("feedback_to", [0, 1, 2])
+def test_ungated_feedback_of_a_wide_resnet_is_a_transposed_network_too(awake, some_images, feedback_to):
+    model = awake("ungated", "wrn-16-1", feedback_to=feedback_to)
+    images, weights = some_images(2, trunk="wrn-16-1"), model.state_dict()
+    trajectory = model.unroll(images, 2)
+    feature = images if feedback_to == 0 else trajectory.activation(model.reconstructed_layer, 0)
+    logits = trajectory.logits[0]
+    for step in (1, 2):
+        expected = plain_feedback_of_a_wide_resnet(weights, logits, feedback_to)
+        torch.testing.assert_close(trajectory.reconstructions[step - 1], expected, rtol=1e-9, atol=1e-9)
+        feature = x = feature + 0.1 * (expected - feature)
+        for name in model.layer_names[0 if feedback_to == 0 else feedback_to + 1 :]:
+            x = model.levels[name].sweep(x)[0]
+        logits = x
+        torch.testing.assert_close(trajectory.logits[step], logits, rtol=1e-9, atol=1e-9)
+
+
 def test_shuffled_feedback_is_the_neighbours(awake, some_images):
     cnnf, images = awake("cnnf"), some_images()
     model = transplant(awake("shuffled"), cnnf)

@@ -48,6 +48,16 @@ def test_reconstruction_error_is_the_mean_squared_difference():
     assert reconstruction_error([feature, feature], feature).item() == 0
 
 
+def test_a_relative_error_is_that_over_the_features_mean_square():
+    generator = torch.Generator().manual_seed(1)
+    feature, reconstruction = torch.randn(2, 2, 3, 4, 4, generator=generator).double()
+    slow = (feature - reconstruction).square().sum() / feature.square().sum()
+    for scale in (1e-2, 1.0, 1e3):
+        error = reconstruction_error([scale * reconstruction], scale * feature, relative=True)
+        assert error.item() == pytest.approx(slow.item(), rel=1e-12)
+    assert reconstruction_error([torch.zeros_like(feature)] * 2, feature, relative=True).item() == 1
+
+
 def test_the_feature_is_a_target_and_the_reconstructions_are_moved_towards_it():
     feature = torch.ones(1, 1, 2, 2).requires_grad_()
     reconstruction = torch.full((1, 1, 2, 2), 3.0).requires_grad_()

@@ -7,7 +7,12 @@ import torch.nn.functional as F
 from neurocnnf import build_model
 from neurocnnf.predictive import ERROR, FEEDBACK, FEEDFORWARD, Decoder
 
-CODED = ("block1", "block2", "block3", "block4")
+# The layers that represent and predict, of the trunks that differ in kind.
+CODED = {
+    "digits": ("block1", "block2", "block3", "block4"),
+    "wrn-16-1": ("stem", *(f"group{i}_block{k}" for i in (1, 2, 3) for k in (1, 2))),
+}
+TRUNKS = pytest.mark.parametrize("trunk", list(CODED))
 
 
 def decode(decoder, m):
@@ -23,57 +28,60 @@ def sweep_level(model, name, x):
     return model.levels[name].sweep(x)[0]
 
 
-def by_hand(model, images, n_steps):
+def by_hand(model, coded, images, n_steps):
     """Unroll by the update rule, its error term by automatic differentiation; yields layer -> what it represents."""
     m, x = {}, images
     for name in model.layer_names:
         x = m[name] = sweep_level(model, name, x)
     yield m, None
     for _ in range(n_steps):
-        before = {name: m[name].detach().requires_grad_() for name in CODED}
-        below = dict(zip(CODED, (images, *(before[name] for name in CODED[:-1])), strict=True))
-        predicted = {name: decode(model.decoders[name], before[name]) for name in CODED}
-        x, now = images, {}
-        for n, name in enumerate(CODED):
+        before = {name: m[name].detach().requires_grad_() for name in coded}
+        below = dict(zip(coded, (images, *(before[name] for name in coded[:-1])), strict=True))
+        predicted = {name: decode(model.decoders[name], before[name]) for name in coded}
+        x, now, top = images, {}, len(coded) - 1
+        for n, name in enumerate(coded):
             error = (predicted[name] - below[name].detach()).square().sum() / model.decoders[name].reach ** 0.5
             (gradient,) = torch.autograd.grad(error, before[name], retain_graph=True)
-            weight = 0.0 if n == 3 else FEEDBACK
-            from_above = 0.0 if n == 3 else predicted[CODED[n + 1]]
+            weight = 0.0 if n == top else FEEDBACK
+            from_above = 0.0 if n == top else predicted[coded[n + 1]]
             now[name] = x = (
                 FEEDFORWARD * sweep_level(model, name, x)
                 + weight * from_above
                 + (1 - FEEDFORWARD - weight) * before[name]
                 - ERROR * gradient
             )
-        for name in ("fc1", "fc2", "logits"):
+        for name in model.layer_names[len(coded) :]:
             x = now[name] = sweep_level(model, name, x)
         m = now
         yield m, predicted
 
 
-def test_every_layer_at_every_step_follows_the_errors_gradient(awake, some_images):
-    model = awake("predictive")
-    trajectory = model.unroll(some_images(), 3)
-    for step, (layers, _) in enumerate(by_hand(model, some_images(), 3)):
+@TRUNKS
+def test_every_layer_at_every_step_follows_the_errors_gradient(awake, some_images, trunk):
+    model, images = awake("predictive", trunk), some_images(2, trunk=trunk)
+    trajectory = model.unroll(images, 3)
+    for step, (layers, _) in enumerate(by_hand(model, CODED[trunk], images, 3)):
         for name, expected in layers.items():
-            torch.testing.assert_close(trajectory.activation(name, step), expected, rtol=1e-9, atol=1e-10)
+            torch.testing.assert_close(trajectory.activation(name, step), expected, rtol=1e-9, atol=1e-9)
 
 
-def test_the_reconstruction_is_the_prediction_of_the_pixels_from_the_step_before(awake, some_images):
-    model = awake("predictive")
-    trajectory = model.unroll(some_images(), 2)
-    expected = [predicted["block1"] for _, predicted in by_hand(model, some_images(), 2) if predicted]
-    torch.testing.assert_close(trajectory.reconstructions, torch.stack(expected), rtol=1e-9, atol=1e-10)
+@TRUNKS
+def test_the_reconstruction_is_the_prediction_of_the_pixels_from_the_step_before(awake, some_images, trunk):
+    model, images, coded = awake("predictive", trunk), some_images(2, trunk=trunk), CODED[trunk]
+    trajectory = model.unroll(images, 2)
+    expected = [predicted[coded[0]] for _, predicted in by_hand(model, coded, images, 2) if predicted]
+    torch.testing.assert_close(trajectory.reconstructions, torch.stack(expected), rtol=1e-9, atol=1e-9)
     assert torch.equal(trajectory.pixel_reconstructions, trajectory.reconstructions)
 
 
-def test_predictions_bear_the_names_of_what_they_predict(awake, some_images):
-    model = awake("predictive")
-    _, first = model.steps(some_images(), 1, predictions=True)
-    assert tuple(first.predictions) == model.predicted_layers == ("pixels", "block1", "block2", "block3")
-    (_, predicted) = list(by_hand(model, some_images(), 1))[1]
-    for below, above in zip(model.predicted_layers, CODED, strict=True):
-        torch.testing.assert_close(first.predictions[below], predicted[above], rtol=1e-9, atol=1e-10)
+@TRUNKS
+def test_predictions_bear_the_names_of_what_they_predict(awake, some_images, trunk):
+    model, images, coded = awake("predictive", trunk), some_images(2, trunk=trunk), CODED[trunk]
+    _, first = model.steps(images, 1, predictions=True)
+    assert tuple(first.predictions) == model.predicted_layers == ("pixels", *coded[:-1])
+    (_, predicted) = list(by_hand(model, coded, images, 1))[1]
+    for below, above in zip(model.predicted_layers, coded, strict=True):
+        torch.testing.assert_close(first.predictions[below], predicted[above], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("scale", [1, 2])

@@ -12,7 +12,7 @@ from neurocnnf.recipes import RECIPES, Attack, Recipe, find_recipe
 
 
 def test_control_recipes_differ_in_nothing_but_the_feedback():
-    for data in ("mnist", "mnist-small", "cifar-gray", "digits"):
+    for data in ("mnist", "mnist-small", "cifar-gray", "digits", "cifar10", "cifar10-small"):
         cnnf, control = RECIPES[f"cnnf-{data}"], RECIPES[f"cnn-{data}"]
         assert replace(control, model=cnnf.model, n_steps=cnnf.n_steps) == cnnf
         assert (cnnf.n_steps > 0, control.n_steps) == (True, 0)
@@ -48,15 +48,26 @@ def test_recipes_name_things_that_exist():
         assert find_recipe(name) is recipe
 
 
-@pytest.mark.parametrize("data", ["mnist-small", "cifar-gray"])
+@pytest.mark.parametrize("data", ["mnist-small", "cifar-gray", "cifar10-small"])
 @pytest.mark.parametrize("kind", ["lateral", "predictive", "untied", "ungated", "shuffled"])
 def test_recurrent_controls_train_as_cnnf_does_from_the_same_trunk(kind, data):
     cnnf, control = RECIPES[f"cnnf-{data}"], RECIPES[f"{kind}-{data}"]
     assert control.model == cnnf.model.replace("cnnf-", f"{kind}-")
-    # Predictive coding predicts every layer, where CNN-F reconstructs one.
-    changed = {"model": cnnf.model, **({"reconstructed": cnnf.reconstructed} if kind == "predictive" else {})}
-    assert replace(control, **changed) == cnnf
+    # Predictive coding predicts every layer, where CNN-F reconstructs one: how its errors count is its own.
+    errors = ("reconstructed", "reconstruction_weight") if kind == "predictive" else ()
+    assert replace(control, model=cnnf.model, **{field: getattr(cnnf, field) for field in errors}) == cnnf
+    if kind == "predictive":
+        assert (control.reconstructed, control.reconstruction_weight) == (
+            "relative" if data == "cifar10-small" else "blocks", 0.1,
+        )  # fmt: skip
     assert control.feedforward_key() == cnnf.feedforward_key()
+
+
+@pytest.mark.parametrize("data", ["mnist-small", "cifar-gray", "cifar10-small"])
+def test_the_wide_control_trains_as_the_feedforward_one_does(data):
+    wide, control = RECIPES[f"wide-{data}"], RECIPES[f"cnn-{data}"]
+    assert wide.model == control.model.replace("cnn-", "cnn-wide-")
+    assert replace(wide, model=control.model) == control
 
 
 @pytest.mark.parametrize("name", list_models())
