@@ -119,7 +119,7 @@ def attack_runs(
     weak_name, strong_name = f"pgd-{attack.n_attack_steps}", f"pgd-{effort.strong_steps}"
     yield Run(weak_name, both, climb(model, weak), n_images, starts)
     yield Run(strong_name, both, climb(model, strong), n_images, starts)
-    if model.recurrent:  # the feedforward sweep has no gates of feedback
+    if model.recurrent:  # no feedforward sweep has hard gates; of a recurrence without them, it is the strong one again
         yield Run(f"{strong_name}-smooth", ("e2e",), climb(model, strong, smooth_gates), n_images, starts)
     n_costly = min(effort.n_costly, n_images)
     yield Run("spsa", both, estimate, n_costly, 1)
