@@ -64,7 +64,7 @@ class Trunk(NamedTuple):
 _ENDS = ("block3", "block4")
 _SMALL: dict[str, Any] = {"widths": (8, 16, 16, 32), "hidden": (64, 64)}
 # Widths at which one sweep takes the multiply-adds of CNN-F's sweep and five steps (of the wide ResNet, the two that
-# are trained); the linear levels stay.
+# are trained); hidden linear levels and the wide ResNet's stem stay.
 _WIDE, _WIDE_SMALL, _WIDE_16 = (56, 112, 120, 64), (26, 52, 52, 32), (32, 64, 112)
 _GROUPS_40, _GROUPS_16 = (tuple(f"group{i}_block{n}" for i in (1, 2, 3)) for n in (6, 2))
 TRUNKS: dict[str, Trunk] = {

@@ -4,14 +4,13 @@ Source: Spoerer, McClure & Kriegeskorte (2017), *Recurrent convolutional neural 
 object recognition*, Frontiers in Psychology 8:1551, their "BL"; Spoerer et al. (2020), PLOS Computational Biology 16:
 e1008215. With ``y_l,t`` what layer l does at step t before pooling,
 
-    y_l,t = ReLU(InsNorm(B_l * pool(y_{l-1},t) + L_l * y_l,t-1) + b_l),      step 0 without the second term.
-
-The levels of a wide ResNet, its stem and its blocks, neither rectify nor pool what they give: with ``B_l`` the level,
-
-    y_l,t = B_l(y_{l-1},t) + L_l * ReLU(InsNorm(y_l,t-1)).
+    y_l,t = ReLU(InsNorm(B_l * pool(y_{l-1},t) + L_l * y_l,t-1) + b_l),      step 0 without the term of t-1.
 
 Normalisation and bias are the trunk's (theirs: batch or local response normalisation), so that the recurrence is all
-that differs from CNN-F.
+that differs from CNN-F. A wide ResNet's stem and blocks neither rectify nor pool what they give; there the rule is
+ours. The lateral weights see the last answer normalised and rectified, as the next level does, but for its bias:
+
+    y_l,t = B_l(y_{l-1},t) + L_l * ReLU(InsNorm(y_l,t-1)).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neurocnnf.layers import ins_norm, inverse_rms
+from neurocnnf.layers import ins_norm, normalise
 from neurocnnf.levels import ConvLevel, ConvolutionalLevel, ConvPoolLevel
 from neurocnnf.unrolled import StepOutput, UnrolledModel
 
@@ -65,10 +64,8 @@ class LateralModel(UnrolledModel):
         shown: list[Tensor] = []
         for name, level in zip(self.layer_names, self._stack, strict=True):
             if isinstance(level, ConvolutionalLevel):
-                drive = level.conv(x) if isinstance(level, ConvLevel) else level.sweep(x)[0]
-                if before is not None:
-                    drive = drive + F.conv2d(before[len(shown)], self.lateral[name], padding=1)
-                x, seen = _answer(level, drive)
+                lateral = 0 if before is None else F.conv2d(before[len(shown)], self.lateral[name], padding=1)
+                x, seen = _look(level, x, lateral)
                 shown.append(seen)
             else:
                 x, _ = level.sweep(x)
@@ -76,9 +73,10 @@ class LateralModel(UnrolledModel):
         return tuple(activations), tuple(shown)
 
 
-def _answer(level: ConvolutionalLevel, drive: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn what drives a level into what it gives, and what its own lateral weights see of it."""
-    if not isinstance(level, ConvLevel):
-        return drive, torch.relu(ins_norm(drive))
-    y = torch.relu(torch.addcmul(level.bias, drive, inverse_rms(drive)))
-    return (F.max_pool2d(y, 2) if isinstance(level, ConvPoolLevel) else y), y
+def _look(level: ConvolutionalLevel, x: Tensor, lateral: Tensor | int) -> tuple[Tensor, Tensor]:
+    """Give what a level answers, and what its lateral weights will see of that."""
+    if isinstance(level, ConvLevel):
+        y = torch.relu(normalise(level.conv(x) + lateral, level.bias))
+        return (F.max_pool2d(y, 2) if isinstance(level, ConvPoolLevel) else y), y
+    y = level.sweep(x)[0] + lateral
+    return y, torch.relu(ins_norm(y))

@@ -49,6 +49,11 @@ def ins_norm(x: Tensor) -> Tensor:
     return x * inverse_rms(x)
 
 
+def normalise(x: Tensor, bias: Tensor) -> Tensor:
+    """InsNorm of (image, channel, y, x), and a bias (channel, 1, 1)."""
+    return torch.addcmul(bias, x, inverse_rms(x))
+
+
 def where_positive(x: Tensor, by: Tensor) -> Tensor:
     """Return `x` where ``by > 0``, else 0; differentiable in `x`, and faster than ``torch.where`` on a CPU."""
     return torch.ops.aten.threshold_backward(x, by.detach(), 0)

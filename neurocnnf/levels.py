@@ -13,7 +13,7 @@ how many channels they take and give, and how much coarser their output is (`Con
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -26,24 +26,30 @@ def _bias(n_channels: int) -> nn.Parameter:
     return nn.Parameter(torch.zeros(n_channels, 1, 1))
 
 
-def _normalise(x: Tensor, bias: Tensor) -> Tensor:
-    return torch.addcmul(bias, x, layers.inverse_rms(x))
-
-
 def _activate(x: Tensor, kept: Tensor | None, rate: float) -> Tensor:
     return torch.relu(x) if kept is None else layers.ada_relu(x, kept, rate)
 
 
-class ConvolutionalLevel(nn.Module):
+class ConvolutionalLevel(nn.Module, ABC):
     """What the levels of convolutions have in common: (image, n_in, y, x) -> (image, n_out, y / stride, x / stride)."""
 
-    def __init__(self, n_in: int, n_out: int, stride: int = 1):
+    stride: int = 1
+
+    def __init__(self, n_in: int, n_out: int):
         super().__init__()
-        self.n_in, self.n_out, self.stride = n_in, n_out, stride
+        self.n_in, self.n_out = n_in, n_out
 
     @abstractmethod
     def sweep(self, x: Tensor):
-        """Feedforward sweep; output and memory."""
+        """Feedforward sweep."""
+
+    @abstractmethod
+    def feedback(self, g: Tensor, memory):
+        """Feedback half of a later step."""
+
+    @abstractmethod
+    def step(self, x: Tensor, memory, kept, rate: float):
+        """Feedforward half of a later step."""
 
 
 class ConvLevel(ConvolutionalLevel):
@@ -56,7 +62,7 @@ class ConvLevel(ConvolutionalLevel):
 
     def sweep(self, x: Tensor):
         """Feedforward sweep; (image, in, y, x) -> (image, out, y, x)."""
-        y = torch.relu(_normalise(self.conv(x), self.bias))
+        y = torch.relu(layers.normalise(self.conv(x), self.bias))
         return y, y
 
     def feedback(self, g: Tensor, memory: Tensor):
@@ -66,16 +72,14 @@ class ConvLevel(ConvolutionalLevel):
 
     def step(self, x: Tensor, memory: Tensor, kept: Tensor, rate: float):
         """Feedforward half of a later step."""
-        y = layers.ada_relu(_normalise(self.conv(x), self.bias), kept, rate)
+        y = layers.ada_relu(layers.normalise(self.conv(x), self.bias), kept, rate)
         return y, y
 
 
 class ConvPoolLevel(ConvLevel):
     """Convolution, InsNorm, bias, AdaReLU and 2×2 AdaPool."""
 
-    def __init__(self, n_in: int, n_out: int, generator: torch.Generator):
-        super().__init__(n_in, n_out, generator)
-        self.stride = 2
+    stride = 2
 
     def sweep(self, x: Tensor):
         """Feedforward sweep; (image, in, y, x) -> (image, out, y / 2, x / 2)."""
@@ -148,17 +152,17 @@ class StemLevel(ConvolutionalLevel):
 class ResidualLevel(ConvolutionalLevel):
     """Pre-activation residual block: two of (InsNorm, bias, AdaReLU, convolution), and a shortcut.
 
-    Where width or resolution changes, the shortcut is a 1×1 convolution of the *activated* input and its feedback joins
-    before the first gate; otherwise it is the identity and its feedback joins after (authors' BasicBlock).
+    Where the width changes, the shortcut is a 1×1 convolution of the *activated* input and its feedback joins before
+    the first gate; otherwise it is the identity and its feedback joins after (authors' BasicBlock).
     """
 
     def __init__(self, n_in: int, n_out: int, stride: int, generator: torch.Generator):
-        super().__init__(n_in, n_out, stride)
+        super().__init__(n_in, n_out)
+        self.stride = stride
         self.bias1, self.bias2 = _bias(n_in), _bias(n_out)
         self.conv1 = TiedConv2d(n_in, n_out, 3, stride, generator)
         self.conv2 = TiedConv2d(n_out, n_out, 3, 1, generator)
-        changes = n_in != n_out or stride > 1
-        self.shortcut = TiedConv2d(n_in, n_out, 1, stride, generator) if changes else None
+        self.shortcut = TiedConv2d(n_in, n_out, 1, stride, generator) if n_in != n_out else None
 
     def sweep(self, x: Tensor):
         """Feedforward sweep; (image, in, y, x) -> (image, out, y / stride, x / stride)."""
@@ -180,8 +184,8 @@ class ResidualLevel(ConvolutionalLevel):
 
     def _forward(self, x: Tensor, kept: tuple[Tensor | None, Tensor | None], rate: float):
         h1, h2 = kept
-        y1 = _activate(_normalise(x, self.bias1), h1, rate)
-        y2 = _activate(_normalise(self.conv1(y1), self.bias2), h2, rate)
+        y1 = _activate(layers.normalise(x, self.bias1), h1, rate)
+        y2 = _activate(layers.normalise(self.conv1(y1), self.bias2), h2, rate)
         shortcut = x if self.shortcut is None else self.shortcut(y1)
         return shortcut + self.conv2(y2), (y1, y2)
 
@@ -196,7 +200,7 @@ class AverageLevel(nn.Module):
 
     def sweep(self, x: Tensor):
         """Feedforward sweep; (image, channel, y, x) -> (image, channel)."""
-        y = torch.relu(_normalise(x, self.bias))
+        y = torch.relu(layers.normalise(x, self.bias))
         return y.mean((2, 3)), y
 
     def feedback(self, g: Tensor, memory: Tensor):
@@ -207,5 +211,5 @@ class AverageLevel(nn.Module):
 
     def step(self, x: Tensor, memory: Tensor, kept: Tensor, rate: float):
         """Feedforward half of a later step."""
-        y = layers.ada_relu(_normalise(x, self.bias), kept, rate)
+        y = layers.ada_relu(layers.normalise(x, self.bias), kept, rate)
         return y.mean((2, 3)), y

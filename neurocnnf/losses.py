@@ -50,7 +50,8 @@ def reconstruction_error(reconstructions: Sequence[Tensor], feature: Tensor, *, 
         The feature there in the feedforward sweep. It is a target: no gradient flows into it, or the network could
         make its features easier to reconstruct by making them empty.
     relative
-        Divide by the mean square of the feature: 1 is what a reconstruction of nothing but zeros gets.
+        Divide by the mean square of the feature, which must not be all zeros: 1 is what a reconstruction of nothing but
+        zeros gets.
     """
     target = _precise(feature.detach())
     error = torch.stack([F.mse_loss(_precise(r), target) for r in reconstructions]).mean()

@@ -28,7 +28,7 @@ FEEDFORWARD, FEEDBACK, ERROR = 0.8, 0.1, 0.01  # β, λ, α
 
 
 class Decoder(nn.Module):
-    """Linear prediction of the layer below: upsampling where that layer was finer, then a 3×3 convolution.
+    """Linear prediction of the layer below: upsampling where that layer is finer, then a 3×3 convolution.
 
     Parameters
     ----------

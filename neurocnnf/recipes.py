@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Recipe:
     weight_decay: float = 0.02
     reconstruction_weight: float = 0.1
     gradient_clip: float = 1.0
-    reconstructed: str = "feature"
+    reconstructed: Literal["feature", "blocks", "relative"] = "feature"
     attack: Attack | None = None
     clean_weight: float = 1.0
     optimiser: str = "adamw"
@@ -158,7 +159,7 @@ _COMPARED = ("mnist-small", "cifar-gray", "cifar10-small")  # in these, with eve
 
 
 def _of_kind(kind: str, recipe: Recipe) -> Recipe:
-    """Return the recipe of another model on the same trunk; all else stays as it is."""
+    """Return the recipe of another model; all else stays as it is, but for how predictive coding's errors count."""
     trunk = recipe.model.partition("-")[2]
     if kind in ("cnn", "wide"):
         return replace(recipe, model=f"cnn-{trunk}" if kind == "cnn" else f"cnn-wide-{trunk}", n_steps=0)
@@ -166,8 +167,9 @@ def _of_kind(kind: str, recipe: Recipe) -> Recipe:
     if kind != "predictive":
         return recipe
     if recipe.optimiser == "muon":
-        # Under whose rate the layers' scales come apart: mean squares of .05 (pixels) to 100, where CNN-F reconstructs.
-        return replace(recipe, reconstructed="relative", reconstruction_weight=100 * recipe.reconstruction_weight)
+        # Its layers come apart in scale, from mean squares of .3 (pixels) and 1 (stem) to 100; the errors relative to
+        # those want the weight that serves where features are normalised.
+        return replace(recipe, reconstructed="relative", reconstruction_weight=Recipe.reconstruction_weight)
     return replace(recipe, reconstructed="blocks")
 
 

@@ -44,7 +44,7 @@ def wide_resnet_parameters(n_blocks, widths):
         ("cnn-wide-wrn-16-1", wide_resnet_shapes(2, (32, 64, 112))),
     ],
 )
-def test_layers_have_the_papers_shapes(name, shapes):
+def test_layers_have_their_shapes(name, shapes):
     model = build_model(name)
     blank = torch.zeros(1, model.channels, model.image_size, model.image_size)
     with torch.no_grad():

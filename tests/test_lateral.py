@@ -100,9 +100,8 @@ def test_a_wide_resnets_stem_and_blocks_see_their_own_last_answer(awake, some_im
         expected = wide_resnet_by_hand(model.state_dict(), images, 2)
     for step, layers in enumerate(expected):
         assert tuple(layers) == model.layer_names
-        for name, activation in layers.items():
-            ours = trajectory.activation(name, step).detach()
-            torch.testing.assert_close(ours, activation, rtol=1e-9, atol=1e-9, msg=f"{name}, step {step}")
+        ours = {name: trajectory.activation(name, step).detach() for name in layers}
+        torch.testing.assert_close(ours, layers, rtol=1e-9, atol=1e-9)
 
 
 def test_untrained_it_answers_the_same_at_every_step(some_images):
@@ -111,13 +110,11 @@ def test_untrained_it_answers_the_same_at_every_step(some_images):
     np.testing.assert_allclose(logits[1:].detach(), logits[:1].expand(2, -1, -1).detach(), rtol=1e-12, atol=1e-12)
 
 
-def test_each_convolution_has_lateral_weights_between_all_its_channels():
+def test_each_level_of_convolutions_has_lateral_weights_between_all_its_channels():
     model = build_model("lateral-fashion")
     assert {name: tuple(w.shape) for name, w in model.lateral.items()} == {
         f"block{i}": (width, width, 3, 3) for i, width in enumerate((16, 32, 32, 64), start=1)
     }
-    groups = {
-        f"group{i}_block{k}": (width, width, 3, 3) for i, width in ((1, 16), (2, 32), (3, 64)) for k in (1, 2)
-    }
+    groups = {f"group{i}_block{k}": (width, width, 3, 3) for i, width in ((1, 16), (2, 32), (3, 64)) for k in (1, 2)}
     model = build_model("lateral-wrn-16-1")
     assert {name: tuple(w.shape) for name, w in model.lateral.items()} == {"stem": (16, 16, 3, 3), **groups}

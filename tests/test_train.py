@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from neurocnnf import build_model, recipes
+from neurocnnf.optimisers import make_optimiser
 from neurocnnf.recipes import Recipe
 from neurocnnf.train import LOG_COLUMNS, load_training_tensors, train, train_batch
 
@@ -73,6 +75,31 @@ def stop_after(n_batches):
             raise Stop
 
     return progress
+
+
+@pytest.mark.parametrize(
+    ("reconstructed", "layers"),
+    [("feature", ["pixels"]), ("blocks", None), ("relative", None)],
+)
+def test_the_loss_adds_the_errors_of_what_the_recipe_reconstructs(awake, data, reconstructed, layers):
+    recipe = replace(
+        TINY, model="predictive-digits", feedforward_batches=0, augmentation="none", feedback_batch_size=N_IMAGES,
+        reconstructed=reconstructed, reconstruction_weight=0.3,
+    )  # fmt: skip
+    images, labels = data[0].double(), data[1]
+    model = awake("predictive")
+    first, *later = model.steps(images, 2, layers=model.layer_names, predictions=True)
+    errors = []
+    for layer in layers or ("pixels", "block1", "block2", "block3"):
+        target = images if layer == "pixels" else first.activations[layer]
+        squares = torch.stack([(step.predictions[layer] - target).square().mean() for step in later]).mean()
+        errors.append((squares / target.square().mean() if reconstructed == "relative" else squares).item())
+    cross_entropy = sum(F.cross_entropy(step.logits, labels).item() for step in (first, *later)) / 3
+    error = sum(errors) / len(errors)
+    row = train_batch(model, make_optimiser(model, recipe), recipe, images, labels, 5, 0)
+    assert row["n_steps"] == 2
+    assert row["reconstruction_error"] == pytest.approx(error, abs=1e-5)
+    assert row["loss"] == pytest.approx(cross_entropy + 0.3 * error, abs=1e-5)
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_the_global_random_state(tmp_path, data, whole):
