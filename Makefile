@@ -49,9 +49,10 @@ ATTACKED   ?= 30
 # Processes for each model, beside JOBS models: more are for where fewer models than JOBS are attacked.
 WORKERS    ?= 1
 
-# What `make controls` compares with the last one, every seed of which a card tells; where there is MNIST, under attack
-# too, but for those that answer several images together.
+# What `make controls` compares with the last one, every seed of which a card tells, after how many steps; where there is
+# MNIST, under attack too, but for those that answer several images together.
 CONTROLS   ?= $(addsuffix -mnist-small,cnnf lateral predictive ungated untied shuffled wide cnn)
+CONTROL_STEPS ?= 5
 
 # What `make corruptions` evaluates: models and their controls. Trainings whose CNN-F `make sharpening` asks, and whose
 # control it inverts.
@@ -243,7 +244,7 @@ ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
 ATTACKABLE := $(foreach m,$(filter-out shuffled-%,$(CONTROLS)),$(call SEEDS_OF,$(m)))
 LAST_ATTACKS := $(if $(NEUROCNNF_DATA),$(foreach m,$(filter-out $(ROBUST),$(ATTACKABLE)),$(BUILD)/robustness/last/$(m).csv))
 LAST_ONLY :=
-$(LAST_ATTACKS): LAST_ONLY := --last-only
+$(LAST_ATTACKS): LAST_ONLY := --last-only --n-steps $(CONTROL_STEPS)
 $(ATTACKS) $(LAST_ATTACKS): $(CODE) $(DATA) $(READY)
 	@$(RUN) robustness $(basename $(@F)) $(LAST_ONLY) --n-images $(ATTACKED) --workers $(WORKERS) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
@@ -260,7 +261,7 @@ CONTROL_CARDS := $(foreach m,$(CONTROLS),neurocnnf/weights/$(m).json)
 CONTROL_ATTACKS := $(filter $(ATTACKABLE:%=$(BUILD)/robustness/%.csv),$(ATTACKS)) $(LAST_ATTACKS)
 $(BUILD)/controls/spread.summary.csv: $(wildcard analysis/*.py) $(CONTROL_CARDS) $(CONTROL_ATTACKS)
 	@$(PY) -m analysis.accuracy_spread --accuracy $(CONTROL_CARDS) --attacked $(CONTROL_ATTACKS) \
-	  --control $(lastword $(CONTROLS)) --out $(basename $(basename $@)) > /dev/null
+	  --control $(lastword $(CONTROLS)) --n-steps $(CONTROL_STEPS) --out $(basename $(basename $@)) > /dev/null
 
 $(BUILD)/corruptions.csv: analysis/corruptions_summary.py $(EVALUATIONS)
 	@$(PY) -m analysis.corruptions_summary --in $(EVALUATIONS:.csv=.images.csv.gz) --out $@

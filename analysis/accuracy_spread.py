@@ -1,4 +1,4 @@
-"""Accuracy of several seeds of CNN-F and its controls: clean, corrupted and under attack, at the last step of each.
+"""Accuracy of several seeds of CNN-F and its controls: clean, corrupted and under attack, at one step or each's last.
 
 A condition stands where a suite's benchmark does, so that seeds are compared as `analysis.seed_spread` compares them:
 with the control of the same seed. Corruptions are means over their levels. The answers are those of the last step's own
@@ -30,8 +30,8 @@ ATTACKS = {
 }
 
 
-def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame) -> pd.DataFrame:
-    """List accuracies at each model's last step.
+def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame, n_steps: int | None = None) -> pd.DataFrame:
+    """List accuracies after `n_steps`, or at each model's last step, where that is earlier.
 
     Parameters
     ----------
@@ -40,6 +40,8 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame) -> pd.DataFrame:
         where a seed but 0 is added to the name; or empty.
     attacked
         As `neurocnnf.robustness.robustness_on` does, of one ε; or empty.
+    n_steps
+        All that there are, where not given.
 
     Returns
     -------
@@ -53,12 +55,13 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame) -> pd.DataFrame:
         If the attacks have several ε, a model has two accuracies of one condition, or models were shown other
         conditions or numbers of images.
     """
-    last, parts = float("inf"), []
+    last, parts = float("inf") if n_steps is None else n_steps, []
     if not attacked.empty:
         attacked = attacked[(attacked["readout"] == "last") & (attacked["attack"] != CLEAN)]
         if attacked["epsilon"].nunique() > 1:
             several = ", ".join(f"{e:g}" for e in sorted(set(attacked["epsilon"])))
             raise ValueError(f"attacks: expected one ε, got {several}. Give the tables of one.")
+        attacked = attacked[attacked["step"] <= last]
         last = attacked["step"].max()
         names = [ATTACKS.get(pair) for pair in zip(attacked["attack"], attacked["gradient"], strict=True)]
         parts.append(attacked.assign(kind=names, level=0.0, n=attacked["n_used"]).dropna(subset="kind"))
@@ -117,13 +120,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--accuracy", **files, help="cards, or tables of neurocnnf evaluate")
     parser.add_argument("--attacked", **files, help="tables of neurocnnf robustness")
     parser.add_argument("--control", required=True, help="the model that the others are compared with, without a seed")
+    parser.add_argument("--n-steps", type=int, metavar="N", help="of the answers that are compared (default: the last)")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     options = parser.parse_args(argv)
     by_step, attacked = (
         pd.concat([pd.DataFrame(), *map(read, paths)], ignore_index=True)
         for read, paths in ((read_accuracies, options.accuracy), (pd.read_csv, options.attacked))
     )
-    print(write_spread(by_seed(accuracies(by_step, attacked), options.control), options.out), end="")
+    table = accuracies(by_step, attacked, options.n_steps)
+    print(write_spread(by_seed(table, options.control), options.out), end="")
 
 
 if __name__ == "__main__":

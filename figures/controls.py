@@ -11,7 +11,7 @@ from figures.files import arguments, joined, read_parts, save
 from figures.seed_spread import SCORES, SUMMARY, draw
 from figures.style import styled
 
-CAPTION = """Accuracy of CNN-F and its controls over seeds, at the last step. Left: each seed (small), and their mean.
+CAPTION = """Accuracy of CNN-F and its controls over seeds, at the last step compared. Left: each seed (small), and their mean.
 Right: difference from the feedforward control of the same seed, whose training shares its feedforward part (of the wide
 control: initial seed and order of images alone): each seed's (small), mean, and 95 % interval (Student's t over seeds,
 the same images; none where all seeds differ alike; not corrected for the number of rows). Corruptions: means over three

@@ -63,6 +63,15 @@ def test_where_fewer_steps_were_attacked_all_is_of_those(by_step, attacked):
     assert found["clean (n = 900)", "cnn-x"] == pytest.approx(0.9 - 0.02)
 
 
+def test_the_step_may_be_chosen(by_step, attacked):
+    chosen = accuracies(by_step, attacked, 1)
+    pd.testing.assert_frame_equal(
+        chosen, accuracies(by_step[by_step["step"] <= 1], attacked[attacked["step"] <= 1]), check_exact=True
+    )
+    assert chosen.set_index(["benchmark", "model"])["accuracy"][NOISE, "cnnf-x"] == pytest.approx(0.7 - 0.05)
+    pd.testing.assert_frame_equal(accuracies(by_step, attacked, 9), accuracies(by_step, attacked), check_exact=True)
+
+
 def test_each_seed_is_beside_its_control_and_what_was_not_attacked_is_missing(by_step, attacked):
     table = by_seed(accuracies(by_step, attacked), "cnn-x")
     ours = table[table["model"] == "cnnf-x"].set_index(["benchmark", "seed"])
