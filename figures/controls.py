@@ -11,13 +11,13 @@ from figures.files import arguments, joined, read_parts, save
 from figures.seed_spread import SCORES, SUMMARY, draw
 from figures.style import styled
 
-CAPTION = """Accuracy of CNN-F and its controls over seeds, at the last step compared. Left: each seed (small), and their mean.
-Right: difference from the feedforward control of the same seed, whose training shares its feedforward part (of the wide
-control: initial seed and order of images alone): each seed's (small), mean, and 95 % interval (Student's t over seeds,
-the same images; none where all seeds differ alike; not corrected for the number of rows). Corruptions: means over three
-levels. Under attack, the answers of the last step's own logits, with the gradient of the whole answer or, SPSA, none.
-n: images. Numbers on the right: seeds measured, of all; p of no difference, Holm over a model's conditions. Missing:
-not attacked."""
+CAPTION = """Accuracy of CNN-F and its controls over seeds, at the last step compared. Left: each seed (small), and
+their mean. Right: difference from the feedforward control of the same seed, whose training shares its feedforward part
+(of the wide control: initial seed and order of images alone): each seed's (small), mean, and 95 % interval (Student's t
+over seeds, the same images; none where all seeds differ alike; not corrected for the number of rows). Corruptions:
+means over three levels. Under attack, the answers of the last step's own logits, with the gradient of the whole answer
+or, SPSA, none. n: images. Numbers on the right: seeds measured, of all; p of no difference, Holm over a model's
+conditions. Missing: not attacked."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
