@@ -242,7 +242,7 @@ $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summar
 ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
 # What `make controls` attacks; of what `make robustness` does not, the last step alone: every one would take hours.
 ATTACKABLE := $(foreach m,$(filter-out shuffled-%,$(CONTROLS)),$(call SEEDS_OF,$(m)))
-LAST_ATTACKS := $(if $(NEUROCNNF_DATA),$(foreach m,$(filter-out $(ROBUST),$(ATTACKABLE)),$(BUILD)/robustness/last/$(m).csv))
+LAST_ATTACKS := $(if $(NEUROCNNF_DATA),$(patsubst %,$(BUILD)/robustness/step-$(CONTROL_STEPS)/%.csv,$(filter-out $(ROBUST),$(ATTACKABLE))))
 LAST_ONLY :=
 $(LAST_ATTACKS): LAST_ONLY := --last-only --n-steps $(CONTROL_STEPS)
 $(ATTACKS) $(LAST_ATTACKS): $(CODE) $(DATA) $(READY)

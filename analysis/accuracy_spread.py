@@ -61,8 +61,8 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame, n_steps: int | Non
         if attacked["epsilon"].nunique() > 1:
             several = ", ".join(f"{e:g}" for e in sorted(set(attacked["epsilon"])))
             raise ValueError(f"attacks: expected one ε, got {several}. Give the tables of one.")
+        last = min(last, attacked["step"].max())
         attacked = attacked[attacked["step"] <= last]
-        last = attacked["step"].max()
         names = [ATTACKS.get(pair) for pair in zip(attacked["attack"], attacked["gradient"], strict=True)]
         parts.append(attacked.assign(kind=names, level=0.0, n=attacked["n_used"]).dropna(subset="kind"))
     if not by_step.empty:

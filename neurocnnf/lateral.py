@@ -64,7 +64,7 @@ class LateralModel(UnrolledModel):
         shown: list[Tensor] = []
         for name, level in zip(self.layer_names, self._stack, strict=True):
             if isinstance(level, ConvolutionalLevel):
-                lateral = 0 if before is None else F.conv2d(before[len(shown)], self.lateral[name], padding=1)
+                lateral = None if before is None else F.conv2d(before[len(shown)], self.lateral[name], padding=1)
                 x, seen = _look(level, x, lateral)
                 shown.append(seen)
             else:
@@ -73,10 +73,14 @@ class LateralModel(UnrolledModel):
         return tuple(activations), tuple(shown)
 
 
-def _look(level: ConvolutionalLevel, x: Tensor, lateral: Tensor | int) -> tuple[Tensor, Tensor]:
+def _look(level: ConvolutionalLevel, x: Tensor, lateral: Tensor | None) -> tuple[Tensor, Tensor]:
     """Give what a level answers, and what its lateral weights will see of that."""
     if isinstance(level, ConvLevel):
-        y = torch.relu(normalise(level.conv(x) + lateral, level.bias))
+        y = torch.relu(normalise(_joined(level.conv(x), lateral), level.bias))
         return (F.max_pool2d(y, 2) if isinstance(level, ConvPoolLevel) else y), y
-    y = level.sweep(x)[0] + lateral
+    y = _joined(level.sweep(x)[0], lateral)
     return y, torch.relu(ins_norm(y))
+
+
+def _joined(drive: Tensor, lateral: Tensor | None) -> Tensor:
+    return drive if lateral is None else drive + lateral

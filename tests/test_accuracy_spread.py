@@ -72,6 +72,14 @@ def test_the_step_may_be_chosen(by_step, attacked):
     pd.testing.assert_frame_equal(accuracies(by_step, attacked, 9), accuracies(by_step, attacked), check_exact=True)
 
 
+def test_a_model_that_was_attacked_at_later_steps_alone_is_missing_there_and_changes_no_other_step(by_step, attacked):
+    last_only = attacked[(attacked["step"] == 2) | attacked["model"].str.startswith("cnn-")]
+    found = accuracies(by_step, last_only, 1).set_index(["benchmark", "model"])["accuracy"]
+    assert (PGD, "cnnf-x") not in found
+    assert found[PGD, "cnn-x"] == pytest.approx(0.7 - 0.02)
+    assert found["clean (n = 900)", "cnnf-x"] == pytest.approx(0.9 - 0.05)
+
+
 def test_each_seed_is_beside_its_control_and_what_was_not_attacked_is_missing(by_step, attacked):
     table = by_seed(accuracies(by_step, attacked), "cnn-x")
     ours = table[table["model"] == "cnnf-x"].set_index(["benchmark", "seed"])

@@ -58,30 +58,30 @@ def by_hand(model, coded, images, n_steps):
 
 @TRUNKS
 def test_every_layer_at_every_step_follows_the_errors_gradient(awake, some_images, trunk):
-    model, images = awake("predictive", trunk), some_images(2, trunk=trunk)
+    model, images = awake("predictive", trunk), some_images(trunk=trunk)
     trajectory = model.unroll(images, 3)
     for step, (layers, _) in enumerate(by_hand(model, CODED[trunk], images, 3)):
         for name, expected in layers.items():
-            torch.testing.assert_close(trajectory.activation(name, step), expected, rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(trajectory.activation(name, step), expected, rtol=1e-9, atol=1e-10)
 
 
 @TRUNKS
 def test_the_reconstruction_is_the_prediction_of_the_pixels_from_the_step_before(awake, some_images, trunk):
-    model, images, coded = awake("predictive", trunk), some_images(2, trunk=trunk), CODED[trunk]
+    model, images, coded = awake("predictive", trunk), some_images(trunk=trunk), CODED[trunk]
     trajectory = model.unroll(images, 2)
     expected = [predicted[coded[0]] for _, predicted in by_hand(model, coded, images, 2) if predicted]
-    torch.testing.assert_close(trajectory.reconstructions, torch.stack(expected), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(trajectory.reconstructions, torch.stack(expected), rtol=1e-9, atol=1e-10)
     assert torch.equal(trajectory.pixel_reconstructions, trajectory.reconstructions)
 
 
 @TRUNKS
 def test_predictions_bear_the_names_of_what_they_predict(awake, some_images, trunk):
-    model, images, coded = awake("predictive", trunk), some_images(2, trunk=trunk), CODED[trunk]
+    model, images, coded = awake("predictive", trunk), some_images(trunk=trunk), CODED[trunk]
     _, first = model.steps(images, 1, predictions=True)
     assert tuple(first.predictions) == model.predicted_layers == ("pixels", *coded[:-1])
     (_, predicted) = list(by_hand(model, coded, images, 1))[1]
     for below, above in zip(model.predicted_layers, coded, strict=True):
-        torch.testing.assert_close(first.predictions[below], predicted[above], rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(first.predictions[below], predicted[above], rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("scale", [1, 2])
