@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
 from importlib import import_module
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from neurocnnf.display import progress_bar, say, show, show_csv, show_score, show_suite
+from neurocnnf.display import progress_bar, say, show, show_csv, show_models, show_score, show_suite
 from neurocnnf.stage_inputs import parse_bytes, stage_inputs, steps_taken
 from neurocnnf.stages import package_versions, provenance_path, run_stage, write_atomically
 
@@ -73,9 +73,9 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks
 
 @app.command("list")
 def list_():
-    """List the models and the benchmarks, and say whose data are here."""
+    """List the models, by their cards, and the benchmarks, and say whose data are here."""
     from benchmarks import list_benchmarks
-    from neurocnnf import list_models
+    from neurocnnf.cards import read_cards
     from neurocnnf.datastore import DataStore
 
     store = DataStore()
@@ -83,7 +83,7 @@ def list_():
     def data(benchmark) -> str:
         return "simulated" if benchmark.simulated else "here" if benchmark.available(store) else "no data here"
 
-    show("Models", ["model"], [[name] for name in list_models()])
+    show_models(read_cards())
     show("Benchmarks", ["benchmark", "data"], [[each.identifier, data(each)] for each in list_benchmarks()])
 
 
@@ -116,19 +116,23 @@ def train(
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the model first.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     half: Annotated[
-        bool, typer.Option("--half", help="Compute in bfloat16, for GPUs and AMX; weights stay float32.")
+        bool, typer.Option("--half", help="Compute in bfloat16, where there are units for it; weights stay float32.")
     ] = False,
 ):
     """Train a model by a recipe; a broken-off run goes on where it stopped."""
     import torch
 
     from neurocnnf.train import train as run
+    from neurocnnf.training_log import EVENTS, LOG
 
     out = out or Path("build/train") / f"{recipe}-{seed}"
     if threads:
         torch.set_num_threads(threads)
-    for name in () if resume else ("state.pt", "log.csv", "run.txt"):  # the feedforward part shared with others stays
-        (out / name).unlink(missing_ok=True)
+    if half and device == "cpu" and not _has_bfloat16(torch.cpu.get_capabilities()):
+        say("[yellow]slow:[/]", "this processor has no units for bfloat16, so that --half takes several times as long.")
+    for pattern in () if resume else ("state.pt", "run.txt", LOG, EVENTS):  # the part shared with others stays
+        for path in out.glob(pattern):
+            path.unlink()
     with progress_bar() as progress:
         run(recipe, seed, out, compiled=compile_, device=device, half=half, progress=progress)
     typer.echo(out)
@@ -359,6 +363,11 @@ def recognition_times(
 def _control(model: str) -> str:
     """Name the feedforward control of a model."""
     return str(Path(model).with_name("cnn-" + Path(model).name.partition("-")[2]))
+
+
+def _has_bfloat16(processor: Mapping[str, Any]) -> bool:
+    """Say whether it computes in bfloat16, as far as torch knows."""
+    return processor["architecture"] != "x86_64" or processor["avx512_bf16"] or processor["amx_bf16"]
 
 
 def _digits(model: str) -> str:

@@ -37,6 +37,26 @@ def show(title: str, columns: list[str], rows: list[list[str]]) -> None:
     console.print(table)
 
 
+def show_models(cards: Sequence[Mapping[str, Any]]) -> None:
+    """Print a line per model: as `neurocnnf.cards.read_cards` gives them."""
+    columns = ["model", "trained on", "weights", "multiply-adds", "clean test accuracy", "at steps", "seeds"]
+    rows = []
+    for card in cards:
+        data = card["data"] + (", attacked" if card["attacked"] else "")
+        work = " / ".join(f"{n / 1e6:.3g} M" for n in card["multiply_adds"].values())
+        accuracy = " / ".join(_percent(low, high) for low, high in card["accuracy"].values())
+        steps = " / ".join(str(step) for step in card["accuracy"])
+        weights = f"{card['parameters'] / 1e6:.2f} M"
+        rows.append([card["model"], data, weights, work, accuracy, steps, str(card["seeds"])])
+    show("Models (multiply-adds per image; accuracy: range over seeds)", columns, rows)
+
+
+def _percent(low: float, high: float) -> str:
+    # Counts of 10,000 images: half a tenth is rounded up, which 100 × .8755 is too small for in binary.
+    ends = dict.fromkeys(f"{100 * value + 1e-9:.1f}" for value in (low, high))
+    return " – ".join(ends) + " %"
+
+
 def show_score(summary: Mapping[str, Any], table: pd.DataFrame) -> None:
     """Print the one number with its ceiling, and raw scores by layer and step.
 

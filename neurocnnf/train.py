@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import csv
 import functools
 import math
 import os
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,12 +22,10 @@ from neurocnnf.losses import adversarial_cross_entropy, reconstruction_error, st
 from neurocnnf.optimisers import Optimiser, make_optimiser
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Recipe, find_recipe
+from neurocnnf.training_log import TrainingLog
 from neurocnnf.unrolled import PIXELS, UnrolledModel
 
 SAVE_EVERY = 50  # batches
-LOG_COLUMNS = (
-    "batch", "n_steps", "loss", "reconstruction_error", "accuracy", "accuracy_by_step", "learning_rate", "seconds",
-)  # fmt: skip
 
 
 def train(
@@ -51,9 +49,10 @@ def train(
     seed
         Of the weights, the order of the images and the augmentation.
     out
-        Folder for ``state.pt`` (written every 50 batches; training goes on from it) and ``log.csv``. The feedforward
-        part, which all models of one trunk share, is left beside it in ``<out>/../trunk-<key>-<seed>.pt`` and reused
-        by recipes with the same feedforward part (`Recipe.feedforward_key`).
+        Folder for ``state.pt`` (written every 50 batches; training goes on from it) and the log, as a table and for
+        TensorBoard (`neurocnnf.training_log`). The feedforward part, which all models of one trunk share, is left
+        beside it in ``<out>/../trunk-<key>-<seed>.pt`` and reused by recipes with the same feedforward part
+        (`Recipe.feedforward_key`).
     compiled
         Use ``torch.compile``: faster, after a minute of compiling. Weights then differ in the last bits.
     device
@@ -85,22 +84,24 @@ def train(
     trunk = out.parent / f"trunk-{recipe.feedforward_key()}-{seed}.pt"
     _check_same_run(out, f"{recipe}, seed {seed}\n")
     optimiser, done, seconds = _resume(model, recipe, [out / "state.pt", trunk])
-    _forget(out / "log.csv", done)
+    if done == recipe.batches:
+        return model
     worker = copy.deepcopy(model).to(torch.bfloat16) if half else model
     machine = f"{_machine(next(model.parameters()).device)}{', bfloat16' if half else ''}"
     started = time.monotonic() - seconds
-    for batch in range(done, recipe.batches):
-        if batch == recipe.feedforward_batches:
-            _add_recurrence(optimiser, model)
-        loss = train_batch(model, optimiser, recipe, images, labels, seed, batch, compiled, worker, look)
-        seconds = round(time.monotonic() - started, 2)
-        _log(out / "log.csv", {"batch": batch, **loss, "seconds": seconds})
-        if batch + 1 == recipe.feedforward_batches:
-            _save(trunk, model, optimiser, batch + 1, seconds, machine, trunk_only=True)
-        if (batch + 1) % SAVE_EVERY == 0 or batch + 1 == recipe.batches:
-            _save(out / "state.pt", model, optimiser, batch + 1, seconds, machine)
-        if progress:
-            progress(f"{name}, seed {seed}", batch + 1, recipe.batches)
+    with TrainingLog(out, done, seconds) as log:
+        for batch in range(done, recipe.batches):
+            if batch == recipe.feedforward_batches:
+                _add_recurrence(optimiser, model)
+            values = train_batch(model, optimiser, recipe, images, labels, seed, batch, compiled, worker, look)
+            seconds = time.monotonic() - started
+            log.write(batch, recipe.batch_size_at(batch), seconds, **values)
+            if batch + 1 == recipe.feedforward_batches:
+                _save(trunk, model, optimiser, batch + 1, seconds, machine, trunk_only=True)
+            if (batch + 1) % SAVE_EVERY == 0 or batch + 1 == recipe.batches:
+                _save(out / "state.pt", model, optimiser, batch + 1, seconds, machine)
+            if progress:
+                progress(f"{name}, seed {seed}", batch + 1, recipe.batches)
     return model
 
 
@@ -123,10 +124,11 @@ def train_batch(
     compiled: bool = False,
     worker: UnrolledModel | None = None,
     look: Look | None = None,
-) -> dict[str, float | str]:
+) -> dict[str, Any]:
     """Take one optimiser step; what it sees depends on (seed, batch) alone, so that training can stop anywhere.
 
-    The gradient is computed by `worker`, a copy of `model` in another precision, where there is one.
+    The gradient is computed by `worker`, a copy of `model` in another precision, where there is one. What is returned
+    is what `TrainingLog.write` takes.
     """
     worker = model if worker is None else worker
     for group in optimiser.param_groups:
@@ -173,9 +175,9 @@ def train_batch(
         for ours, theirs in zip(model.parameters(), worker.parameters(), strict=True):
             ours.grad = None if theirs.grad is None else torch.empty_like(ours).copy_(theirs.grad)
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
-    accuracies = [(step.argmax(-1)[:n_clean] == answers).float().mean() for step in logits]
+    correct = [(step.argmax(-1)[:n_clean] == answers).float().mean() for step in logits]
     # One transfer from the device for all that is logged.
-    value, squares, *correct = torch.stack([loss.detach(), error.detach(), *accuracies]).tolist()
+    value, squares, *accuracies = torch.stack([loss.detach(), error.detach(), *correct]).tolist()
     if not math.isfinite(value):
         raise FloatingPointError(
             f"batch {batch}: expected a finite loss, got {value}. Lower the recipe's learning_rate; the state "
@@ -183,11 +185,9 @@ def train_batch(
         )
     optimiser.step()
     return {
-        "n_steps": n_steps,
         "loss": round(value, 5),
         "reconstruction_error": round(squares, 5),
-        "accuracy": round(correct[-1], 5),
-        "accuracy_by_step": " ".join(f"{c:.4f}" for c in correct),
+        "accuracies": accuracies,
         "learning_rate": recipe.rate(batch),
     }
 
@@ -253,7 +253,7 @@ def _save(
     weights = {k: v for k, v in model.state_dict().items() if not trunk_only or k.startswith("levels.")}
     state = {
         "done": done,
-        "seconds": seconds,
+        "seconds": round(seconds, 2),
         "machine": machine,
         "model": weights,
         "optimiser": optimiser.state_dict(),
@@ -278,19 +278,3 @@ def _resume(model: UnrolledModel, recipe: Recipe, paths: list[Path]) -> tuple[Op
                         kept[name] = torch.empty_like(parameter).copy_(value)
             return optimiser, state["done"], state["seconds"]
     return optimiser, 0, 0.0
-
-
-def _forget(path: Path, done: int) -> None:
-    """Drop the log's rows of batches that were not saved, and will be taken again."""
-    if path.exists():
-        header, *rows = path.read_bytes().splitlines(keepends=True)
-        path.write_bytes(header + b"".join(row for row in rows if int(row.split(b",")[0]) < done))
-
-
-def _log(path: Path, row: dict) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, LOG_COLUMNS)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)

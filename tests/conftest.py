@@ -50,3 +50,15 @@ def some_images():
         return torch.rand(shape, generator=generator, dtype=torch.float64) * 2 - 1
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def read_curves():
+    """Give folder -> {tag: [(batch, value)]}, as TensorBoard reads its events there."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def read(folder):
+        events = EventAccumulator(str(folder)).Reload()
+        return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+    return read

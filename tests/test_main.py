@@ -390,13 +390,28 @@ def test_train_passes_on_where_and_in_which_precision_to_compute(parts):
     assert parts.calls[0][-1] == {"compiled": False, "device": "cuda", "half": True}
 
 
+@pytest.mark.parametrize(
+    ("has", "device", "said"), [(False, "cpu", True), (True, "cpu", False), (False, "cuda", False)]
+)
+def test_train_warns_of_bfloat16_where_a_processor_emulates_it(parts, monkeypatch, has, device, said):
+    units = {"architecture": "x86_64", "avx512_bf16": has, "amx_bf16": False}
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: units)
+    result = run("train", "cnnf-mnist", "--device", device, "--half")
+    assert result.exit_code == 0, result.output
+    assert ("no units for bfloat16" in result.stderr) == said
+    assert "bfloat16" not in run("train", "cnnf-mnist", "--device", device).stderr
+
+
 @pytest.mark.parametrize(("option", "left"), [("--resume", True), ("--fresh", False)])
 def test_train_starts_anew_only_where_asked(parts, option, left):
-    state = parts.folder / "out" / "state.pt"
-    state.parent.mkdir()
-    state.touch()
+    begun = [parts.folder / "out" / name for name in ("state.pt", "run.txt", "log.csv", "events.out.tfevents.1.host")]
+    trunk = parts.folder / "trunk-mnist-0.pt"
+    begun[0].parent.mkdir()
+    for path in (*begun, trunk):
+        path.touch()
     assert run("train", "cnnf-mnist", "--out", "out", option).exit_code == 0
-    assert state.exists() == left
+    assert [path.exists() for path in begun] == [left] * 4
+    assert trunk.exists()
 
 
 def test_train_takes_the_number_of_threads(parts, monkeypatch):

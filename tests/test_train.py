@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from neurocnnf import build_model, recipes
 from neurocnnf.optimisers import make_optimiser
 from neurocnnf.recipes import Recipe
-from neurocnnf.train import LOG_COLUMNS, load_training_tensors, train, train_batch
+from neurocnnf.train import load_training_tensors, train, train_batch
+from neurocnnf.training_log import LOG_COLUMNS
 
 TINY = Recipe(
     "cnnf-digits", "digits", "shift", feedforward_batches=3, feedback_batches=3, n_steps=2, batch_size=8,
@@ -57,7 +58,8 @@ def read_log(out):
 
 
 def untimed_log(out):
-    return [{column: value for column, value in row.items() if column != "seconds"} for row in read_log(out)]
+    timed = ("seconds", "images_per_second")
+    return [{column: value for column, value in row.items() if column not in timed} for row in read_log(out)]
 
 
 def trunk_of(out):
@@ -97,7 +99,7 @@ def test_the_loss_adds_the_errors_of_what_the_recipe_reconstructs(awake, data, r
     cross_entropy = sum(F.cross_entropy(step.logits, labels).item() for step in (first, *later)) / 3
     error = sum(errors) / len(errors)
     row = train_batch(model, make_optimiser(model, recipe), recipe, images, labels, 5, 0)
-    assert row["n_steps"] == 2
+    assert len(row["accuracies"]) == 3
     assert row["reconstruction_error"] == pytest.approx(error, abs=1e-5)
     assert row["loss"] == pytest.approx(cross_entropy + 0.3 * error, abs=1e-5)
 
@@ -116,7 +118,9 @@ def test_another_seed_gives_other_weights(tmp_path, data, whole):
 
 
 @pytest.mark.parametrize("stopped_after", [1, 2, 3, 5])
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, data, whole, monkeypatch, stopped_after):
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    tmp_path, data, whole, monkeypatch, read_curves, stopped_after
+):
     monkeypatch.setattr("neurocnnf.train.SAVE_EVERY", 2)
     out, begun_at = tmp_path / "run", []
     with pytest.raises(Stop):
@@ -124,6 +128,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, data, whole, monkey
     resumed = train("cnnf-digits", 5, out, data=data, progress=lambda what, done, total: begun_at.append(done))
     assert torch.equal(weights(resumed), weights(whole[0]))
     assert untimed_log(out) == untimed_log(whole[1])
+    curves, expected = read_curves(out), read_curves(whole[1])
+    assert {len(curves.pop("images_per_second")), len(expected.pop("images_per_second"))} == {6}
+    assert curves == expected
     # It went on from the last state: every second batch, or the trunk if that is all there is.
     assert begun_at[0] == {1: 1, 2: 3, 3: 3, 5: 5}[stopped_after]
 
@@ -214,10 +221,10 @@ def test_one_batch_is_one_step_on_the_loss_as_it_is_written_down_with_its_gradie
 
     assert row["loss"] == pytest.approx(loss.item(), abs=2e-5)
     assert row["reconstruction_error"] == pytest.approx(error.item(), abs=2e-5)
-    assert row["accuracy"] == pytest.approx(
+    assert row["accuracies"][-1] == pytest.approx(
         (trajectory.logits[-1].argmax(-1) == labels).float().mean().item(), abs=2e-5
     )
-    assert row["n_steps"] == 2
+    assert len(row["accuracies"]) == 3
     moved = weights(ours).double() - weights(slow).double()
     expected = -rate * 0.1 * gradient / gradient.norm()
     torch.testing.assert_close(moved, expected.double(), rtol=1e-3, atol=3e-8)  # float32 weights, near 1
