@@ -41,11 +41,12 @@ SEEDED     ?= cnnf-cifar10-small cnn-cifar10-small
 SEED_STEPS ?= 2
 
 # What `make robustness` attacks: each CNN-F and its control, every seed that is shipped; digits where there is no MNIST.
-# And images of each.
+# And images of each, and steps.
 SEEDS_OF    = $(sort $(basename $(notdir $(wildcard $(addprefix neurocnnf/weights/$(1),.safetensors -seed*.safetensors)))))
 ROBUST     ?= $(if $(NEUROCNNF_DATA),$(foreach m,mnist-small mnist-small-adversarial,\
               $(call SEEDS_OF,cnnf-$(m)) $(call SEEDS_OF,cnn-$(m))),cnnf-digits cnn-digits)
 ATTACKED   ?= 30
+ROBUST_STEPS ?= 5
 # Processes for each model, beside JOBS models: more are for where fewer models than JOBS are attacked.
 WORKERS    ?= 1
 
@@ -155,8 +156,8 @@ sharpening: $(BUILD)/figures/sharpening.png  ## Compare what feedback restores o
 quick-sharpening:  ## The same with few images into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory sharpening BUILD=build/quick QUICK=--quick
 
-seeds: $(BUILD)/figures/seed_spread.png  ## Score three seeds of SEEDED on every benchmark, and test what differs over them
-	@cat $(BUILD)/seeds/spread.md; echo "tables are in $(BUILD)/seeds, the figure in $(BUILD)/figures"
+seeds: $(BUILD)/figures/seed_spread.png $(BUILD)/figures/time_spread.png  ## Score three seeds of SEEDED, the first one's recognition times too, and test what differs over them
+	@cat $(BUILD)/seeds/spread.md $(BUILD)/seeds/times.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
 
 quick-seeds:  ## The same from a small subsample into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory seeds BUILD=build/quick QUICK=--quick
@@ -239,14 +240,21 @@ $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summar
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/seeds/scores --models $(OF_SEEDS) --out $(@D)/suite > /dev/null
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
 
+SEED_TIMES := $(foreach m,$(call SEEDS_OF,$(firstword $(SEEDED))),$(BUILD)/seeds/times/.$(m))
+$(SEED_TIMES): $(BUILD)/seeds/times/.%: $(TIMING) $(DATA) $(READY)
+	$(call keep,$(RUN) recognition-times $* tang2018 --n-steps $(SEED_STEPS) --out $(@D)/$* --simulate-missing $(QUICK))
+
+$(BUILD)/seeds/times.summary.csv: $(wildcard analysis/*.py) $(SEED_TIMES)
+	@$(PY) -m analysis.time_spread --in $$(cat $(SEED_TIMES)) --out $(basename $(basename $@)) > /dev/null
+
 ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
 # What `make controls` attacks; of what `make robustness` does not, the last step alone: every one would take hours.
 ATTACKABLE := $(foreach m,$(filter-out shuffled-%,$(CONTROLS)),$(call SEEDS_OF,$(m)))
 LAST_ATTACKS := $(if $(NEUROCNNF_DATA),$(patsubst %,$(BUILD)/robustness/step-$(CONTROL_STEPS)/%.csv,$(filter-out $(ROBUST),$(ATTACKABLE))))
-LAST_ONLY :=
-$(LAST_ATTACKS): LAST_ONLY := --last-only --n-steps $(CONTROL_STEPS)
+ANSWERS := --n-steps $(ROBUST_STEPS)
+$(LAST_ATTACKS): ANSWERS := --last-only --n-steps $(CONTROL_STEPS)
 $(ATTACKS) $(LAST_ATTACKS): $(CODE) $(DATA) $(READY)
-	@$(RUN) robustness $(basename $(@F)) $(LAST_ONLY) --n-images $(ATTACKED) --workers $(WORKERS) --out $@ $(QUICK)
+	@$(RUN) robustness $(basename $(@F)) $(ANSWERS) --n-images $(ATTACKED) --workers $(WORKERS) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
 $(BUILD)/robustness/table.csv: $(wildcard analysis/*.py) $(ATTACKS)
@@ -339,6 +347,9 @@ $(BUILD)/figures/sharpening.png: $(DRAWING) $(RESTORED)
 
 $(BUILD)/figures/controls.png: $(DRAWING) $(BUILD)/controls/spread.summary.csv
 	$(call draw,$(BUILD)/controls/spread)
+
+$(BUILD)/figures/time_spread.png: $(DRAWING) $(BUILD)/seeds/times.summary.csv
+	$(call draw,$(BUILD)/seeds/times)
 
 $(BUILD)/figures/seed_spread.png: $(DRAWING) $(BUILD)/seeds/spread.summary.csv
 	$(call draw,$(BUILD)/seeds/spread)

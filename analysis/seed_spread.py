@@ -107,14 +107,22 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         row = {"benchmark": benchmark, "model": model, "state": ", ".join(states) or SCORED}
         row |= {"quantity": part["quantity"].iloc[0], "n_seeds": len(scores), "n_total": len(part)}
         row |= {"mean": scores.mean(), "sd": scores.std(), "n_pairs": len(differences)}
-        row |= {"difference": differences.mean(), "low": np.nan, "high": np.nan, "p": np.nan}
-        if len(differences) > 1 and differences.std() > SAME * scores.abs().max():
-            test = stats.ttest_1samp(differences, 0)
-            bounds = test.confidence_interval(CONFIDENCE)
-            row |= {"low": bounds.low, "high": bounds.high, "p": test.pvalue}
+        row |= {"difference": differences.mean(), **student(differences, scores.abs().max())}
         rows.append(row | {"simulated": bool(part["simulated"].any())})
     summary = pd.DataFrame(rows)
     return summary.assign(p_holm=summary.groupby("model")["p"].transform(holm))
+
+
+def student(values: pd.Series, scale: float = 1.0) -> dict[str, float]:
+    """Return ``low`` and ``high`` (95 %) of a mean over seeds, and ``p`` that it is zero, by Student's t.
+
+    NaN of one value, and where all are alike: they spread by no more than rounding, of numbers as large as `scale`.
+    """
+    if len(values) < 2 or not values.std() > SAME * scale:
+        return dict.fromkeys(("low", "high", "p"), np.nan)
+    test = stats.ttest_1samp(values, 0)
+    bounds = test.confidence_interval(CONFIDENCE)
+    return {"low": bounds.low, "high": bounds.high, "p": test.pvalue}
 
 
 def as_cells(summary: pd.DataFrame) -> pd.DataFrame:

@@ -75,7 +75,7 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame, quantity: str = "score") -
     for place, model in enumerate(looks):
         for one in summary[(summary["model"] == model) & summary["low"].notna()].itertuples():
             down = benchmarks.index(one.benchmark) + apart(place, len(looks), gap)
-            _draw_interval(right, one.low, one.high, reach, down, looks[model].colour)
+            draw_interval(right, one.low, one.high, reach, down, looks[model].colour)
     raw = set(summary.loc[(summary["quantity"] == "raw") & (summary["n_seeds"] > 0), "benchmark"])
     left.set_yticks(range(len(benchmarks)), [f"{name}{' (raw)' if name in raw else ''}" for name in benchmarks])
     left.set(ylim=(len(benchmarks) - 0.45, -0.7), xlabel=quantity)
@@ -107,7 +107,8 @@ def _draw_seeds(axes: Axes, each: pd.Series, mean: float, down: float, look) -> 
     axes.plot([mean], [down], look.marker, color=look.colour, markersize=4)
 
 
-def _draw_interval(axes: Axes, low: float, high: float, reach: float, down: float, colour: str) -> None:
+def draw_interval(axes: Axes, low: float, high: float, reach: float, down: float, colour: str) -> None:
+    """Draw an interval as far as `reach` on either side of 0, and an arrow where it goes on."""
     axes.plot([max(low, -reach), min(high, reach)], [down, down], color=colour, linewidth=0.9)
     for beyond, end, marker in ((low < -reach, -reach, "<"), (high > reach, reach, ">")):
         if beyond:

@@ -1,0 +1,130 @@
+"""What recognition times say of several trainings of one model: each one's correlations, and what they share.
+
+An interval of one training tells how it would come out with other subjects and objects; the one over trainings, how
+with other seeds and the same subjects and objects.
+
+Run ``python -m analysis.time_spread --in build/seeds/times/cnnf-x build/seeds/times/cnnf-x-seed1 --out build/times``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.model_comparison import holm
+from analysis.seed_spread import split_seeds, student
+from analysis.suite_summary import as_markdown
+from analysis.tables import write_tables
+from analysis.times_summary import ENDINGS, TimesTables, read_times
+from neurocnnf.stages import write_atomically
+
+SHOWN = {
+    "rho_model_time": "steps until solved, ρ",
+    "partial_given_category_normal_scores": "steps, given category",
+    "step0_confidence_given_category_normal_scores": "confidence at step 0, given category",
+    "control_confidence_given_category_normal_scores": "control's confidence, given category",
+    "partial_given_both_and_category_normal_scores": "steps, given both and category",
+    "somers_d": "steps, trials, Somers' D",
+}
+"""Of `analysis.recognition_time`'s statistics, those that are compared; partial correlations are of normal scores."""
+COLUMNS = ("statistic", "model", "seed", "estimate", "low", "high", "ceiling", "n_used", "n_total", "simulated")
+
+
+def by_seed(trainings: Sequence[TimesTables]) -> pd.DataFrame:
+    """Lay out `SHOWN`, training by training.
+
+    Parameters
+    ----------
+    trainings
+        Of one model, named ``<model>`` (seed 0) and ``<model>-seed<n>``, each with the control of its seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `COLUMNS`; estimate NaN where it could not be computed.
+
+    Raises
+    ------
+    ValueError
+        If trainings are of several models, one is there twice, or they differ in steps, or in subsamples.
+    """
+    parts = [one.statistics.assign(model=one.provenance["models"][0]) for one in trainings]
+    table = split_seeds(pd.concat(parts, ignore_index=True))
+    settings = {(one.provenance["n_steps"], one.provenance["quick"]) for one in trainings}
+    alike = table["model"].nunique() == 1 and len(settings) == 1
+    if not alike or table.duplicated(["statistic", "seed"]).any():
+        names = ", ".join(one.provenance["models"][0] for one in trainings)
+        raise ValueError(
+            f"recognition times: expected one table of each training of one model, made alike, got {names}, of "
+            f"(steps, quick) {', '.join(map(str, sorted(settings)))}. Compare trainings of one model."
+        )
+    return table[table["statistic"].isin(SHOWN)][list(COLUMNS)].reset_index(drop=True)
+
+
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Summarise trainings.
+
+    Parameters
+    ----------
+    table
+        From `by_seed`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per statistic, in the order of `SHOWN`: statistic, words, model, n_seeds (with an estimate), n_total,
+        mean, sd, low, high (95 %, Student's t over trainings; NaN of one), p (that the mean is zero), p_holm (over the
+        statistics), ceiling (of the first training), simulated.
+    """
+    rows = []
+    for statistic, words in SHOWN.items():
+        part = table[table["statistic"] == statistic]
+        estimates = part["estimate"].dropna()
+        row = {"statistic": statistic, "words": words, "model": part["model"].iloc[0]}
+        row |= {"n_seeds": len(estimates), "n_total": len(part), "mean": estimates.mean(), "sd": estimates.std()}
+        row |= student(estimates) | {"ceiling": part["ceiling"].iloc[0], "simulated": bool(part["simulated"].any())}
+        rows.append(row)
+    summary = pd.DataFrame(rows)
+    return summary.assign(p_holm=holm(summary["p"]))
+
+
+def as_cells(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Write seeds and their summary for readers; all str."""
+    rows = []
+    for one in summary.itertuples():
+        part = table[table["statistic"] == one.statistic]
+        row = {"statistic": one.words}
+        row |= {f"seed {seed.seed}": _bounded(seed.estimate, seed.low, seed.high) for seed in part.itertuples()}
+        row |= {"mean [over seeds]": _bounded(one.mean, one.low, one.high), "p (Holm)": _number(one.p_holm)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _bounded(value: float, low: float, high: float) -> str:
+    bounds = "" if pd.isna(low) else f" [{_number(low)}, {_number(high)}]"
+    return "missing" if pd.isna(value) else _number(value) + bounds
+
+
+def _number(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.3f}".replace("-", "−")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write seeds (``<out>.scores.csv``) and summary (``.summary.csv``, ``.md``), and print the latter."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--in", dest="stems", nargs="+", type=Path, required=True, metavar="STEM")
+    parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
+    options = parser.parse_args(argv)
+    table = by_seed([read_times([stem.with_name(stem.name + end) for end in ENDINGS]) for stem in options.stems])
+    summary = over_seeds(table)
+    write_tables(options.out, {".scores.csv": table, ".summary.csv": summary})
+    text = as_markdown(as_cells(table, summary))
+    write_atomically(options.out.with_name(options.out.name + ".md"), text.encode())
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
