@@ -156,8 +156,8 @@ sharpening: $(BUILD)/figures/sharpening.png  ## Compare what feedback restores o
 quick-sharpening:  ## The same with few images into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory sharpening BUILD=build/quick QUICK=--quick
 
-seeds: $(BUILD)/figures/seed_spread.png $(BUILD)/figures/time_spread.png  ## Score three seeds of SEEDED, the first one's recognition times too, and test what differs over them
-	@cat $(BUILD)/seeds/spread.md $(BUILD)/seeds/times.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
+seeds: $(BUILD)/figures/seed_spread.png $(BUILD)/figures/time_spread.png $(BUILD)/seeds/readouts.summary.csv  ## Three seeds of SEEDED on every benchmark, the first one's recognition times too: what differs, over seeds
+	@cat $(BUILD)/seeds/spread.md $(BUILD)/seeds/times.md $(BUILD)/seeds/readouts.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
 
 quick-seeds:  ## The same from a small subsample into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory seeds BUILD=build/quick QUICK=--quick
@@ -240,12 +240,27 @@ $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summar
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/seeds/scores --models $(OF_SEEDS) --out $(@D)/suite > /dev/null
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
 
-SEED_TIMES := $(foreach m,$(call SEEDS_OF,$(firstword $(SEEDED))),$(BUILD)/seeds/times/.$(m))
-$(SEED_TIMES): $(BUILD)/seeds/times/.%: $(TIMING) $(DATA) $(READY)
-	$(call keep,$(RUN) recognition-times $* tang2018 --n-steps $(SEED_STEPS) --out $(@D)/$* --simulate-missing $(QUICK))
+# Of each seed of SEEDED's first, beside the control of that seed: decoded once, then correlated, and in mixed models.
+TIMED_SEEDS := $(call SEEDS_OF,$(firstword $(SEEDED)))
+pair_of_seed = $(foreach m,$(1) $(1:$(firstword $(SEEDED))%=$(lastword $(SEEDED))%),$(BUILD)/seeds/decoded/$(m)/.tang2018)
+$(sort $(foreach m,$(TIMED_SEEDS),$(call pair_of_seed,$(m)))): $(BUILD)/seeds/decoded/%/.tang2018: $(TIMING) $(DATA) $(READY)
+	$(call keep,$(PY) -m analysis.decode_stage $* --n-steps $(SEED_STEPS) --out $(@D)/tang2018 $(QUICK))
 
+define seed_rules
+$(BUILD)/seeds/times/.$(1): $(call pair_of_seed,$(1)) $(TIMING) $(READY)
+	$$(call keep,$(PY) -m analysis.recognition_time --in $$$$(cat $(call pair_of_seed,$(1))) --out $$(@D)/$(1))
+$(BUILD)/seeds/comparison/.$(1): $(call pair_of_seed,$(1)) $(TIMING) $(READY)
+	$$(call keep,$(PY) -m analysis.comparison_stage --in $$$$(cat $(call pair_of_seed,$(1))) --out $$(@D)/$(1))
+endef
+$(foreach m,$(TIMED_SEEDS),$(eval $(call seed_rules,$(m))))
+
+SEED_TIMES := $(TIMED_SEEDS:%=$(BUILD)/seeds/times/.%)
 $(BUILD)/seeds/times.summary.csv: $(wildcard analysis/*.py) $(SEED_TIMES)
 	@$(PY) -m analysis.time_spread --in $$(cat $(SEED_TIMES)) --out $(basename $(basename $@)) > /dev/null
+
+SEED_READOUTS := $(TIMED_SEEDS:%=$(BUILD)/seeds/comparison/.%)
+$(BUILD)/seeds/readouts.summary.csv: $(wildcard analysis/*.py) $(SEED_READOUTS)
+	@$(PY) -m analysis.readout_spread --in $$(cat $(SEED_READOUTS)) --out $(basename $(basename $@)) > /dev/null
 
 ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
 # What `make controls` attacks; of what `make robustness` does not, the last step alone: every one would take hours.
