@@ -156,7 +156,7 @@ sharpening: $(BUILD)/figures/sharpening.png  ## Compare what feedback restores o
 quick-sharpening:  ## The same with few images into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory sharpening BUILD=build/quick QUICK=--quick
 
-seeds: $(BUILD)/figures/seed_spread.png $(BUILD)/figures/time_spread.png $(BUILD)/seeds/readouts.summary.csv  ## Three seeds of SEEDED on every benchmark, the first one's recognition times too: what differs, over seeds
+seeds: $(BUILD)/figures/seed_spread.png $(BUILD)/figures/time_spread.png $(BUILD)/seeds/readouts.summary.csv  ## Three seeds of SEEDED on every benchmark, the first one's recognition times too (wants Tang et al.)
 	@cat $(BUILD)/seeds/spread.md $(BUILD)/seeds/times.md $(BUILD)/seeds/readouts.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
 
 quick-seeds:  ## The same from a small subsample into build/quick (a check, not a result)
@@ -242,6 +242,7 @@ $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summar
 
 # Of each seed of SEEDED's first, beside the control of that seed: decoded once, then correlated, and in mixed models.
 TIMED_SEEDS := $(call SEEDS_OF,$(firstword $(SEEDED)))
+known_seeds = $(if $(TIMED_SEEDS),,$(error SEEDED: expected models in neurocnnf/weights, got $(SEEDED)))
 pair_of_seed = $(foreach m,$(1) $(1:$(firstword $(SEEDED))%=$(lastword $(SEEDED))%),$(BUILD)/seeds/decoded/$(m)/.tang2018)
 $(sort $(foreach m,$(TIMED_SEEDS),$(call pair_of_seed,$(m)))): $(BUILD)/seeds/decoded/%/.tang2018: $(TIMING) $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.decode_stage $* --n-steps $(SEED_STEPS) --out $(@D)/tang2018 $(QUICK))
@@ -256,16 +257,17 @@ $(foreach m,$(TIMED_SEEDS),$(eval $(call seed_rules,$(m))))
 
 SEED_TIMES := $(TIMED_SEEDS:%=$(BUILD)/seeds/times/.%)
 $(BUILD)/seeds/times.summary.csv: $(wildcard analysis/*.py) $(SEED_TIMES)
-	@$(PY) -m analysis.time_spread --in $$(cat $(SEED_TIMES)) --out $(basename $(basename $@)) > /dev/null
+	$(known_seeds)@$(PY) -m analysis.time_spread --in $$(cat $(SEED_TIMES)) --out $(basename $(basename $@)) > /dev/null
 
 SEED_READOUTS := $(TIMED_SEEDS:%=$(BUILD)/seeds/comparison/.%)
 $(BUILD)/seeds/readouts.summary.csv: $(wildcard analysis/*.py) $(SEED_READOUTS)
-	@$(PY) -m analysis.readout_spread --in $$(cat $(SEED_READOUTS)) --out $(basename $(basename $@)) > /dev/null
+	$(known_seeds)@$(PY) -m analysis.readout_spread --in $$(cat $(SEED_READOUTS)) --out $(basename $(basename $@)) > /dev/null
 
-ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/$(m).csv)
+ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/steps-0-$(ROBUST_STEPS)/$(m).csv)
 # What `make controls` attacks; of what `make robustness` does not, the last step alone: every one would take hours.
+ATTACKED_TOO := $(if $(filter $(CONTROL_STEPS),$(ROBUST_STEPS)),$(ROBUST))
 ATTACKABLE := $(foreach m,$(filter-out shuffled-%,$(CONTROLS)),$(call SEEDS_OF,$(m)))
-LAST_ATTACKS := $(if $(NEUROCNNF_DATA),$(patsubst %,$(BUILD)/robustness/step-$(CONTROL_STEPS)/%.csv,$(filter-out $(ROBUST),$(ATTACKABLE))))
+LAST_ATTACKS := $(if $(NEUROCNNF_DATA),$(patsubst %,$(BUILD)/robustness/step-$(CONTROL_STEPS)/%.csv,$(filter-out $(ATTACKED_TOO),$(ATTACKABLE))))
 ANSWERS := --n-steps $(ROBUST_STEPS)
 $(LAST_ATTACKS): ANSWERS := --last-only --n-steps $(CONTROL_STEPS)
 $(ATTACKS) $(LAST_ATTACKS): $(CODE) $(DATA) $(READY)
@@ -281,7 +283,7 @@ $(EVALUATIONS): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
 	@touch $@ $(BUILD)/.drawn
 
 CONTROL_CARDS := $(foreach m,$(CONTROLS),neurocnnf/weights/$(m).json)
-CONTROL_ATTACKS := $(filter $(ATTACKABLE:%=$(BUILD)/robustness/%.csv),$(ATTACKS)) $(LAST_ATTACKS)
+CONTROL_ATTACKS := $(foreach m,$(filter $(ATTACKABLE),$(ATTACKED_TOO)),$(filter %/$(m).csv,$(ATTACKS))) $(LAST_ATTACKS)
 $(BUILD)/controls/spread.summary.csv: $(wildcard analysis/*.py) $(CONTROL_CARDS) $(CONTROL_ATTACKS)
 	@$(PY) -m analysis.accuracy_spread --accuracy $(CONTROL_CARDS) --attacked $(CONTROL_ATTACKS) \
 	  --control $(lastword $(CONTROLS)) --n-steps $(CONTROL_STEPS) --out $(basename $(basename $@)) > /dev/null

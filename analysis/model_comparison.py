@@ -124,9 +124,10 @@ def compare_models(
     pandas.DataFrame
         model, readout, given; rho, partial with _low, _high (over objects; normal scores; subjects and objects drawn
         anew, bounds as fitted), ceiling, partial_ceiling, p, p_holm (of partial, permuted objects); somers_d with _low,
-        _high (trials, censored); beta with _low, _high (log RT per standard deviation of model time, mixed model),
-        lr, df, lr_p, lr_p_holm, delta_aic (positive: model time helps), marginal_r2, conditional_r2, marginal_r2_null,
-        held_out_gain with _low, _high (share of squared error of unseen subjects saved; subjects drawn anew),
+        _high (trials, censored); beta with _low, _high (log RT per standard deviation of model time, where reached;
+        mixed model; NaN where it does not vary), lr, df, lr_p, lr_p_holm, delta_aic (positive: model time helps),
+        marginal_r2, conditional_r2, marginal_r2_null, held_out_gain with _low, _high (share of squared error
+        of unseen subjects saved; subjects drawn anew),
         n_subjects_better, n_reached, n_used, n_total (trials), n_objects.
     """
     study = ObjectTimes(scored.kept, n_resamples, seed)
@@ -166,8 +167,10 @@ def mixed_effect(kept: pd.DataFrame, times: TrialTimes, covariates: pd.DataFrame
         return {"beta": nan, "lr_p": nan, "delta_aic": nan}
     small, large = fit_mixed(y, null, *who), fit_mixed(y, design, *who)
     test = likelihood_ratio(small, large)
-    low, high = large.interval(null.shape[1])
-    found = {"beta": large.coefficients[null.shape[1]], "beta_low": low, "beta_high": high}
+    at = null.shape[1]
+    found = {"beta": nan, "beta_low": nan, "beta_high": nan}
+    if np.array_equal(design[:, at], step):  # else what stands there is whether it was reached
+        found = dict(zip(found, (large.coefficients[at], *large.interval(at)), strict=True))
     found |= {"lr": test.statistic, "df": test.df, "lr_p": test.p, "delta_aic": test.delta_aic}
     found |= {"marginal_r2": large.marginal_r2, "conditional_r2": large.conditional_r2}
     found |= {"marginal_r2_null": small.marginal_r2}

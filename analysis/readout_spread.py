@@ -1,4 +1,7 @@
-"""What readings of a model's time add to mixed models of people's times, over several trainings of one model.
+"""Effects of readings of a model's time in mixed models of people's times, over several trainings of one model.
+
+Over trainings, the effect of the step is tested, among trials whose time the reading reached; each training's own p,
+and its AIC, are of the step and of whether it was reached.
 
 Run ``python -m analysis.readout_spread --in build/seeds/comparison/cnnf-x{,-seed1,-seed2} --out build/readouts``, with
 the stems of what `analysis.comparison_stage` wrote of one training and the control of its seed each.
@@ -7,46 +10,45 @@ the stems of what `analysis.comparison_stage` wrote of one training and the cont
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from analysis.model_comparison import holm
-from analysis.seed_spread import split_seeds, student
-from analysis.suite_summary import as_markdown
-from analysis.tables import write_tables
-from neurocnnf.stages import write_atomically
+from analysis.seed_spread import MISSING, chance, check_alike, number, split_seeds, student, write_summary
+from neurocnnf.stages import provenance_path
 
 FEEDFORWARD = "feedforward"
 """The reading that is held constant for all others: the confidence at step 0."""
 COLUMNS = ("given", "readout", "model", "seed", "beta", "beta_low", "beta_high", "delta_aic", "lr_p", "lr_p_holm")
 
 
-def by_seed(comparisons: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def by_seed(comparisons: Sequence[tuple[pd.DataFrame, Mapping[str, Any]]]) -> pd.DataFrame:
     """Take the recurrent model's rows out of each training's comparison.
 
     Parameters
     ----------
     comparisons
-        Of `analysis.model_comparison.compare_models`, each of ``<model>`` (seed 0) or ``<model>-seed<n>``, which comes
-        first, and its control.
+        Of `analysis.comparison_stage`, tables and provenance, each of ``<model>`` (seed 0) or ``<model>-seed<n>``,
+        which comes first, and its control.
 
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS` and simulated; ``lr_p_holm`` as each training's own comparison corrects it.
+        `COLUMNS` and simulated; ``lr_p_holm`` as each training's own comparison corrects it, over models and readouts.
 
     Raises
     ------
     ValueError
-        If trainings are of several models, or one is there twice.
+        If trainings are of several models, one is there twice, or they were made with other settings.
     """
-    parts = [table[table["model"] == table["model"].iloc[0]] for table in comparisons]
+    names = [note["models"][0] for _, note in comparisons]
+    check_alike(names, [(note["n_steps"], note["quick"]) for _, note in comparisons])
+    parts = [table[table["model"] == name] for (table, _), name in zip(comparisons, names, strict=True)]
     table = split_seeds(pd.concat(parts, ignore_index=True))
-    if table["model"].nunique() > 1 or table.duplicated(["given", "readout", "seed"]).any():
-        names = ", ".join(part["model"].iloc[0] for part in parts)
-        raise ValueError(f"comparisons: expected one of each training of one model, got {names}. Name each once.")
     return table.loc[table["readout"] != FEEDFORWARD, [*COLUMNS, "simulated"]].reset_index(drop=True)
 
 
@@ -62,8 +64,9 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row per set of what is held constant and readout: given, readout, model, n_seeds (with an effect), n_total,
-        mean (beta: log reaction time per standard deviation of model time), sd, low, high (95 %, Student's t over
-        trainings), p, p_holm (over the readouts), lr_p_holm (the smallest of any training's own), delta_aic_low,
+        mean (beta: log reaction time per standard deviation of model time, where reached), sd, low, high (95 %,
+        Student's t over trainings), p, p_holm (over the readouts), lr_p_holm (the smallest of the trainings' own, which
+        is not corrected for there being several), delta_aic_low,
         delta_aic_high (of any training; positive: model time helps), simulated.
     """
     rows = []
@@ -80,33 +83,31 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
     """Write the summary for readers; all str."""
-
-    def number(value: float, digits: int) -> str:
-        return "" if pd.isna(value) else f"{value:.{digits}f}".replace("-", "−")
-
     rows = []
     for one in summary.itertuples():
         bounds = "" if pd.isna(one.low) else f" [{number(one.low, 4)}, {number(one.high, 4)}]"
         row = {"held constant": one.given, "readout": one.readout, "trainings": f"{one.n_seeds}/{one.n_total}"}
-        row |= {"β, mean [over seeds]": number(one.mean, 4) + bounds, "p (Holm)": number(one.p_holm, 3)}
-        row |= {"smallest p of a training (Holm)": number(one.lr_p_holm, 3)}
-        ends = [number(one.delta_aic_low, 1), number(one.delta_aic_high, 1)]
+        row |= {"β of the step, mean [over seeds]": number(one.mean, 4) + bounds if one.n_seeds else MISSING}
+        row |= {"p (Holm)": chance(one.p_holm), "smallest of the trainings' p (Holm in each)": chance(one.lr_p_holm)}
+        ends = number(one.delta_aic_low, 1), number(one.delta_aic_high, 1)
         rows.append(row | {"ΔAIC": " to ".join(ends) if one.n_seeds else ""})
     return pd.DataFrame(rows)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write seeds (``<out>.scores.csv``) and summary (``.summary.csv``, ``.md``), and print the latter."""
+    """Write seeds and summary, as `analysis.seed_spread.write_summary` does, and print the latter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--in", dest="stems", nargs="+", type=Path, required=True, metavar="STEM")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     options = parser.parse_args(argv)
-    table = by_seed([pd.read_csv(stem.with_name(f"{stem.name}.comparison.csv")) for stem in options.stems])
+    table = by_seed([_read(stem) for stem in options.stems])
     summary = over_seeds(table)
-    write_tables(options.out, {".scores.csv": table, ".summary.csv": summary})
-    text = as_markdown(as_cells(summary))
-    write_atomically(options.out.with_name(options.out.name + ".md"), text.encode())
-    print(text, end="")
+    print(write_summary(options.out, table, summary, as_cells(summary)), end="")
+
+
+def _read(stem: Path) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+    table = pd.read_csv(stem.with_name(f"{stem.name}.comparison.csv"))
+    return table, json.loads(provenance_path(stem).read_text())
 
 
 if __name__ == "__main__":

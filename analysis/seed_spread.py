@@ -142,7 +142,7 @@ def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
         row |= {f"{one.model}, mean ± sd": _mean(one) for one in part.itertuples()}
         for one in part[part["model"].isin(compared)].itertuples():
             row[f"{one.model} less control"] = _difference(one)
-            row[f"p (Holm), {one.model}"] = _chance(one.p_holm)
+            row[f"p (Holm), {one.model}"] = chance(one.p_holm)
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
@@ -150,24 +150,25 @@ def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
 def _mean(row) -> str:
     if not row.n_seeds:
         return row.state
-    spread = f" ± {_number(row.sd)}" if row.n_seeds > 1 else ""
-    return f"{_number(row.mean)}{spread}" + (f" ({row.n_seeds} / {row.n_total})" if row.n_seeds < row.n_total else "")
+    spread = f" ± {number(row.sd)}" if row.n_seeds > 1 else ""
+    return f"{number(row.mean)}{spread}" + (f" ({row.n_seeds} / {row.n_total})" if row.n_seeds < row.n_total else "")
 
 
 def _difference(row) -> str:
     if not row.n_pairs:
         return ""
-    bounds = "" if pd.isna(row.low) else f" [{_number(row.low)}, {_number(row.high)}]"
-    return f"{_number(row.difference)}{bounds}" + (f" ({row.n_pairs} pairs)" if row.n_pairs < row.n_total else "")
+    bounds = "" if pd.isna(row.low) else f" [{number(row.low)}, {number(row.high)}]"
+    return f"{number(row.difference)}{bounds}" + (f" ({row.n_pairs} pairs)" if row.n_pairs < row.n_total else "")
 
 
-def _chance(p: float) -> str:
-    return "" if pd.isna(p) else "< .001" if p < 0.001 else _number(p)
+def chance(p: float) -> str:
+    """Write a p value; NaN, of no test, is empty."""
+    return "" if pd.isna(p) else "< .001" if p < 0.001 else number(p)
 
 
-def _number(value: float) -> str:
-    """Write a number with three digits after the point, no zero before it, and the minus of print."""
-    return re.sub(r"^(−?)0\.", r"\1.", f"{value:.3f}".replace("-", "−"))
+def number(value: float, digits: int = 3) -> str:
+    """Write a number with digits after the point, no zero before it, and the minus of print."""
+    return re.sub(r"^(−?)0\.", r"\1.", f"{value:.{digits}f}".replace("-", "−"))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -181,13 +182,40 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def write_spread(table: pd.DataFrame, out: Path) -> str:
-    """Write seeds (``<out>.scores.csv``) and summary (``.summary.csv``, ``.md``, ``.tex``); return it as Markdown."""
+    """Write what `by_seed` gives and its summary, as `write_summary` does."""
     summary = over_seeds(table)
-    cells = as_cells(summary)
-    write_tables(out, {".scores.csv": table, ".summary.csv": summary})
+    return write_summary(out, table, summary, as_cells(summary))
+
+
+def write_summary(out: Path, scores: pd.DataFrame, summary: pd.DataFrame, cells: pd.DataFrame) -> str:
+    """Write seeds (``<out>.scores.csv``) and summary (``.summary.csv``, ``.md``, ``.tex``); return it as Markdown."""
+    write_tables(out, {".scores.csv": scores, ".summary.csv": summary})
     for ending, text in ((".md", as_markdown(cells)), (".tex", as_latex(cells))):
         write_atomically(out.with_name(out.name + ending), text.encode())
     return as_markdown(cells)
+
+
+def check_alike(models: Sequence[str], settings: Sequence[tuple]) -> None:
+    """Refuse trainings that are not of one model, each once, made with the same settings.
+
+    Parameters
+    ----------
+    models
+        ``<model>`` or ``<model>-seed<n>``, of each training.
+    settings
+        Of each training: steps, and whether it is of a subsample.
+
+    Raises
+    ------
+    ValueError
+        If they differ in anything but the seed.
+    """
+    whole = split_seeds(pd.DataFrame({"model": models}))
+    if whole["model"].nunique() > 1 or whole["seed"].duplicated().any() or len(set(settings)) > 1:
+        raise ValueError(
+            f"trainings: expected one table of each training of one model, made alike, got {', '.join(models)}, of "
+            f"(steps, quick) {', '.join(map(str, dict.fromkeys(settings)))}. Compare trainings of one model."
+        )
 
 
 if __name__ == "__main__":

@@ -15,11 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.model_comparison import holm
-from analysis.seed_spread import split_seeds, student
-from analysis.suite_summary import as_markdown
-from analysis.tables import write_tables
+from analysis.seed_spread import MISSING, chance, check_alike, number, split_seeds, student, write_summary
 from analysis.times_summary import ENDINGS, TimesTables, read_times
-from neurocnnf.stages import write_atomically
 
 SHOWN = {
     "rho_model_time": "steps until solved, ρ",
@@ -49,18 +46,12 @@ def by_seed(trainings: Sequence[TimesTables]) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If trainings are of several models, one is there twice, or they differ in steps, or in subsamples.
+        If trainings are of several models, one is there twice, or they were made with other settings.
     """
-    parts = [one.statistics.assign(model=one.provenance["models"][0]) for one in trainings]
+    names = [one.provenance["models"][0] for one in trainings]
+    check_alike(names, [(one.provenance["n_steps"], one.provenance["quick"]) for one in trainings])
+    parts = [one.statistics.assign(model=name) for one, name in zip(trainings, names, strict=True)]
     table = split_seeds(pd.concat(parts, ignore_index=True))
-    settings = {(one.provenance["n_steps"], one.provenance["quick"]) for one in trainings}
-    alike = table["model"].nunique() == 1 and len(settings) == 1
-    if not alike or table.duplicated(["statistic", "seed"]).any():
-        names = ", ".join(one.provenance["models"][0] for one in trainings)
-        raise ValueError(
-            f"recognition times: expected one table of each training of one model, made alike, got {names}, of "
-            f"(steps, quick) {', '.join(map(str, sorted(settings)))}. Compare trainings of one model."
-        )
     return table[table["statistic"].isin(SHOWN)][list(COLUMNS)].reset_index(drop=True)
 
 
@@ -98,32 +89,24 @@ def as_cells(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
         part = table[table["statistic"] == one.statistic]
         row = {"statistic": one.words}
         row |= {f"seed {seed.seed}": _bounded(seed.estimate, seed.low, seed.high) for seed in part.itertuples()}
-        row |= {"mean [over seeds]": _bounded(one.mean, one.low, one.high), "p (Holm)": _number(one.p_holm)}
-        rows.append(row)
+        rows.append(row | {"mean [over seeds]": _bounded(one.mean, one.low, one.high), "p (Holm)": chance(one.p_holm)})
     return pd.DataFrame(rows)
 
 
 def _bounded(value: float, low: float, high: float) -> str:
-    bounds = "" if pd.isna(low) else f" [{_number(low)}, {_number(high)}]"
-    return "missing" if pd.isna(value) else _number(value) + bounds
-
-
-def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.3f}".replace("-", "−")
+    bounds = "" if pd.isna(low) else f" [{number(low)}, {number(high)}]"
+    return MISSING if pd.isna(value) else number(value) + bounds
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write seeds (``<out>.scores.csv``) and summary (``.summary.csv``, ``.md``), and print the latter."""
+    """Write seeds and summary, as `analysis.seed_spread.write_summary` does, and print the latter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--in", dest="stems", nargs="+", type=Path, required=True, metavar="STEM")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     options = parser.parse_args(argv)
     table = by_seed([read_times([stem.with_name(stem.name + end) for end in ENDINGS]) for stem in options.stems])
     summary = over_seeds(table)
-    write_tables(options.out, {".scores.csv": table, ".summary.csv": summary})
-    text = as_markdown(as_cells(table, summary))
-    write_atomically(options.out.with_name(options.out.name + ".md"), text.encode())
-    print(text, end="")
+    print(write_summary(options.out, table, summary, as_cells(table, summary)), end="")
 
 
 if __name__ == "__main__":

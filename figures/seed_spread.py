@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.files import arguments, is_simulated, joined, read_parts, save
-from figures.style import FAINT, INK, PAGE_MM, apart, looks_of, model_handles, new_figure, styled, title
+from figures.style import FAINT, INK, PAGE_MM, apart, draw_interval, looks_of, model_handles, new_figure, styled, title
 
 CAPTION = """Scores of several seeds of each model, on every benchmark. Left: each seed's score (small), and their mean.
 Right: difference from the feedforward control of the same seed, which shares the feedforward part of its training: each
@@ -105,14 +105,6 @@ def _draw_seeds(axes: Axes, each: pd.Series, mean: float, down: float, look) -> 
         each, np.full(len(each), down), look.marker, color=look.colour, markersize=2, alpha=0.5, markeredgewidth=0
     )
     axes.plot([mean], [down], look.marker, color=look.colour, markersize=4)
-
-
-def draw_interval(axes: Axes, low: float, high: float, reach: float, down: float, colour: str) -> None:
-    """Draw an interval as far as `reach` on either side of 0, and an arrow where it goes on."""
-    axes.plot([max(low, -reach), min(high, reach)], [down, down], color=colour, linewidth=0.9)
-    for beyond, end, marker in ((low < -reach, -reach, "<"), (high > reach, reach, ">")):
-        if beyond:
-            axes.plot([end], [down], marker, color=colour, markersize=2.5)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -137,6 +137,14 @@ def apart(place: int, n: int, gap: float) -> float:
     return gap * (place - (n - 1) / 2)
 
 
+def draw_interval(axes: Axes, low: float, high: float, reach: float, down: float, colour: str) -> None:
+    """Draw an interval as far as `reach` on either side of 0, and an arrow where it goes on."""
+    axes.plot([max(low, -reach), min(high, reach)], [down, down], color=colour, linewidth=0.9)
+    for beyond, end, marker in ((low < -reach, -reach, "<"), (high > reach, reach, ">")):
+        if beyond:
+            axes.plot([end], [down], marker, color=colour, markersize=2.5)
+
+
 def number_map(axes: Axes, square: pd.DataFrame, text: Callable[[float], str], aspect: str = "equal") -> None:
     """Draw a table (row, column) as a map, each cell with its number as `text` writes it."""
     axes.imshow(square, cmap="Blues", origin="upper", aspect=aspect)

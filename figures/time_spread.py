@@ -13,16 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures.files import arguments, is_simulated, joined, read_parts, save
-from figures.seed_spread import draw_interval
-from figures.style import CEILING, FAINT, INK, PAGE_MM, apart, looks_of, new_figure, styled, title
+from figures.style import CEILING, FAINT, INK, PAGE_MM, apart, draw_interval, looks_of, new_figure, styled, title
 
-CAPTION = """Model and human recognition times over several trainings of one model. Each training: correlation with
-people's mean reaction times over objects (of normal scores, partial where something is given), or Somers' D with single
-trials, and its 95 % interval, subjects and objects drawn anew. Large: mean over trainings and its 95 % interval
+CAPTION = """Model and human recognition times over several trainings of one model. Each training: Spearman's ρ with
+people's mean reaction times over objects (where something is given, partial, of normal scores), or Somers' D with
+single trials, and its 95 % interval, subjects and objects drawn anew. Large: mean over trainings and its 95 % interval
 (Student's t over trainings, the same subjects and objects; an arrow where it goes on). Gray bars: the ceiling, both
-ways, that the reliability of people's times sets; Somers' D has none. Numbers: mean and interval over trainings; p that
-the mean is zero, Holm over the rows. Confidence: decision value of the right category minus the largest other one, of
-step 0 and of the feedforward control of the same seed. Steps until solved rank all objects, unsolved ones censored."""
+ways, that the reliability of people's times, and what is given, leave the first training; Somers' D has none. Numbers:
+mean and interval over trainings; p that the mean is zero, Holm over the rows. Confidence: decision value of the right
+category minus the largest other one, of step 0 and of the feedforward control of the same seed. Steps until solved: an
+object's restricted mean over its stimuli, unsolved ones censored."""
 SCORES = ["statistic", "model", "seed", "estimate", "low", "high", "simulated"]
 SUMMARY = ["statistic", "words", "model", "n_seeds", "n_total", "mean", "low", "high", "p_holm", "ceiling", "simulated"]
 GAP, REACH, ROW_MM, NUMBERS_AT, P_AT = 0.2, 1.0, 9.0, 0.7, 1.0

@@ -116,7 +116,7 @@ def train(
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the model first.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     half: Annotated[
-        bool, typer.Option("--half", help="Compute in bfloat16, where there are units for it; weights stay float32.")
+        bool, typer.Option("--half", help="Compute in bfloat16, for GPUs, AVX512-BF16 and AMX; weights stay float32.")
     ] = False,
 ):
     """Train a model by a recipe; a broken-off run goes on where it stopped."""

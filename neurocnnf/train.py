@@ -58,8 +58,8 @@ def train(
     device
         "cpu" or "cuda". Weights then differ in the last bits, too.
     half
-        Compute in bfloat16, keep and update the weights in float32. Pays off on a GPU, and on processors with matrix
-        units for it (Intel's AMX).
+        Compute in bfloat16, keep and update the weights in float32. Pays off on a GPU, and on processors with
+        units for it (AVX512-BF16, AMX).
     progress
         Called with (recipe, batches done, all batches).
     data
@@ -88,8 +88,8 @@ def train(
         return model
     worker = copy.deepcopy(model).to(torch.bfloat16) if half else model
     machine = f"{_machine(next(model.parameters()).device)}{', bfloat16' if half else ''}"
-    started = time.monotonic() - seconds
     with TrainingLog(out, done, seconds) as log:
+        started = time.monotonic() - seconds
         for batch in range(done, recipe.batches):
             if batch == recipe.feedforward_batches:
                 _add_recurrence(optimiser, model)
@@ -99,6 +99,7 @@ def train(
             if batch + 1 == recipe.feedforward_batches:
                 _save(trunk, model, optimiser, batch + 1, seconds, machine, trunk_only=True)
             if (batch + 1) % SAVE_EVERY == 0 or batch + 1 == recipe.batches:
+                log.flush()  # what lies before a saved state is never taken again
                 _save(out / "state.pt", model, optimiser, batch + 1, seconds, machine)
             if progress:
                 progress(f"{name}, seed {seed}", batch + 1, recipe.batches)

@@ -26,6 +26,11 @@ class TrainingLog:
         told to forget them.
     seconds
         Of training, up to there.
+
+    Raises
+    ------
+    ValueError
+        If ``log.csv`` there has other columns.
     """
 
     def __init__(self, folder: Path, done: int, seconds: float):
@@ -70,9 +75,18 @@ class TrainingLog:
         for step, accuracy in enumerate(accuracies):
             self._events.add_scalar(f"accuracy/step {step}", accuracy, batch)
 
+    def flush(self) -> None:
+        """Bring TensorBoard's file up to date; the table always is."""
+        self._events.flush()
+
     def _forget(self, done: int) -> None:
         if self._path.exists():
             header, *rows = self._path.read_bytes().splitlines(keepends=True)
+            if header.decode().strip() != ",".join(LOG_COLUMNS):
+                raise ValueError(
+                    f"{self._path}: expected the columns {', '.join(LOG_COLUMNS)}, got {header.decode().strip()}. "
+                    "Finish the run with the version that began it, or start anew (--fresh)."
+                )
             self._path.write_bytes(header + b"".join(row for row in rows if int(row.split(b",")[0]) < done))
 
     def _add_row(self, row: dict[str, float | str]) -> None:

@@ -1,6 +1,8 @@
 """Fixtures shared by all tests."""
 
+import itertools
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,10 +54,17 @@ def some_images():
     return draw
 
 
-@pytest.fixture(scope="session")
-def read_curves():
-    """Give folder -> {tag: [(batch, value)]}, as TensorBoard reads its events there."""
+@pytest.fixture
+def read_curves(monkeypatch):
+    """Give folder -> {tag: [(batch, value)]}, as TensorBoard reads its events there.
+
+    It takes files in the order of their names, which begin with the second: here, no two logs begin in the same one.
+    """
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.summary.writer import event_file_writer
+
+    seconds = itertools.count(1_700_000_000)
+    monkeypatch.setattr(event_file_writer, "time", SimpleNamespace(time=lambda: next(seconds)))
 
     def read(folder):
         events = EventAccumulator(str(folder)).Reload()

@@ -391,10 +391,17 @@ def test_train_passes_on_where_and_in_which_precision_to_compute(parts):
 
 
 @pytest.mark.parametrize(
-    ("has", "device", "said"), [(False, "cpu", True), (True, "cpu", False), (False, "cuda", False)]
+    ("architecture", "units", "device", "said"),
+    [
+        ("x86_64", {}, "cpu", True),
+        ("x86_64", {"avx512_bf16": True}, "cpu", False),
+        ("x86_64", {"amx_bf16": True}, "cpu", False),
+        ("aarch64", {}, "cpu", False),  # of which torch does not say
+        ("x86_64", {}, "cuda", False),
+    ],
 )
-def test_train_warns_of_bfloat16_where_a_processor_emulates_it(parts, monkeypatch, has, device, said):
-    units = {"architecture": "x86_64", "avx512_bf16": has, "amx_bf16": False}
+def test_train_warns_of_bfloat16_where_a_processor_emulates_it(parts, monkeypatch, architecture, units, device, said):
+    units = {"architecture": architecture, "avx512_bf16": False, "amx_bf16": False} | units
     monkeypatch.setattr("torch.cpu.get_capabilities", lambda: units)
     result = run("train", "cnnf-mnist", "--device", device, "--half")
     assert result.exit_code == 0, result.output

@@ -87,3 +87,13 @@ def test_censored_times_have_a_column_of_their_own_and_their_number_does_not_mat
     assert mixed_effect(scored.kept, replace(times, reached=np.ones(900, bool)), given)["df"] == 1
     constant = mixed_effect(scored.kept, replace(times, step=np.zeros(900), reached=np.ones(900, bool)), given)
     assert np.isnan(constant["lr_p"])
+
+
+def test_where_all_times_that_were_reached_are_one_step_there_is_a_test_but_no_effect_of_the_step():
+    """What is left is whether a time was reached: another quantity, which is not called the step's effect."""
+    scored = make_scored(0.1)
+    times = scored.times["net"]["solution"]
+    given = pd.DataFrame({"c": scored.margins["net"]})
+    found = mixed_effect(scored.kept, replace(times, step=np.where(times.reached, 1.0, 6.0)), given)
+    assert (found["df"], np.isfinite(found["lr_p"])) == (1, True)
+    assert np.isnan([found["beta"], found["beta_low"], found["beta_high"]]).all()

@@ -1,5 +1,7 @@
 """Tests of readouts over trainings: Student's intervals of mixed models' effects, what is missing counted."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +12,8 @@ from analysis import readout_spread as spread
 BETAS = {"solution": (0.02, -0.01, 0.03), "observer": (np.nan, 0.01, 0.02), "evidence": (0.05, 0.06, 0.055)}
 
 
-def comparison(seed, name="cnnf-x"):
-    """One training's table: the model's rows first, then the control's, whose numbers are larger than any."""
+def comparison(seed, name="cnnf-x", n_steps=2, quick=False):
+    """One training's table and provenance: the model's rows first, then the control's, whose numbers are larger."""
     rows = []
     for model, more in ((name, 0.0), ("cnn-x", 1.0)):
         for given in ("occlusion", "category"):
@@ -19,7 +21,7 @@ def comparison(seed, name="cnnf-x"):
                 row = {"given": given, "readout": readout, "beta": betas[seed] + more, "simulated": False}
                 row |= {"beta_low": -1.0, "beta_high": 1.0, "lr_p": 0.1, "lr_p_holm": 0.9 - 0.1 * seed - more / 2}
                 rows.append(row | {"model": model if seed == 0 else f"{model}-seed{seed}", "delta_aic": seed - 2.0})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows), {"models": [rows[0]["model"], "cnn-x"], "n_steps": n_steps, "quick": quick}
 
 
 @pytest.fixture
@@ -57,18 +59,24 @@ def test_the_smallest_p_and_the_range_of_aic_are_over_trainings(table):
     assert (row["lr_p_holm"], row["delta_aic_low"], row["delta_aic_high"]) == (pytest.approx(0.7), -2.0, 0.0)
 
 
-@pytest.mark.parametrize("other", [comparison(1, "cnnf-y"), comparison(0)], ids=["another model", "the same seed"])
-def test_trainings_of_several_models_or_one_twice_are_refused(other):
-    with pytest.raises(ValueError, match=r"expected one of each training of one model, got cnnf-x, cnnf-"):
+@pytest.mark.parametrize(
+    "other",
+    [comparison(1, "cnnf-y"), comparison(0), comparison(1, n_steps=5), comparison(1, quick=True)],
+    ids=["another model", "the same seed", "other steps", "a subsample"],
+)
+def test_trainings_that_are_not_alike_are_refused(other):
+    with pytest.raises(ValueError, match="expected one table of each training of one model, made alike, got cnnf-x, "):
         spread.by_seed([comparison(0), other])
 
 
 def test_files_are_read_and_written(tmp_path, capsys):
     for seed, name in ((0, "cnnf-x"), (1, "cnnf-x-seed1")):
-        comparison(seed).to_csv(tmp_path / f"{name}.comparison.csv", index=False)
+        table, note = comparison(seed)
+        table.to_csv(tmp_path / f"{name}.comparison.csv", index=False)
+        (tmp_path / f"{name}.json").write_text(json.dumps(note))
     stems = [str(tmp_path / name) for name in ("cnnf-x", "cnnf-x-seed1")]
     spread.main(["--in", *stems, "--out", str(tmp_path / "readouts")])
     text = (tmp_path / "readouts.md").read_text()
     assert capsys.readouterr().out == text
-    assert "| occlusion | observer | 1/2 | 0.0100 |  | 0.800 | −2.0 to −1.0 |" in text
+    assert "| occlusion | observer | 1/2 | .0100 |  | .800 | −2.0 to −1.0 |" in text
     assert len(pd.read_csv(tmp_path / "readouts.scores.csv")) == 12

@@ -60,7 +60,7 @@ def test_an_estimate_that_is_missing_is_counted(table):
     assert row["mean"] == pytest.approx((ESTIMATES[0] + ESTIMATES[1]) / 2 + 0.1)
     cells = spread.as_cells(table, spread.over_seeds(table))
     assert cells.loc[1, "seed 2"] == "missing"
-    assert cells.loc[0, "seed 1"] == "−0.050 [−0.200, 0.300]"
+    assert cells.loc[0, "seed 1"] == "−.050 [−.200, .300]"
 
 
 def test_one_training_has_no_interval():

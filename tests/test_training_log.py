@@ -1,6 +1,7 @@
 """The log's table and TensorBoard's curves tell the same, also of a run that was broken off."""
 
 import csv
+import shutil
 
 import pytest
 
@@ -35,6 +36,22 @@ def test_a_step_is_a_row_and_a_point_on_each_curve(tmp_path, read_curves):
         "accuracy/step 0": [(0, 0.25), (1, 0.25)],
         "accuracy/step 1": [(1, 0.5)],
     }
+
+
+def test_what_lies_before_a_saved_state_survives_the_end_of_the_process(tmp_path, read_curves):
+    log = TrainingLog(tmp_path / "run", 0, 0.0)
+    write(log, 0, 1.0, loss=4.0)
+    log.flush()
+    shutil.copytree(tmp_path / "run", tmp_path / "killed")  # as the disk has it: nothing was closed
+    assert read_curves(tmp_path / "killed")["loss"] == [(0, 4.0)]
+    assert len(read_table(tmp_path / "killed")) == 1
+
+
+def test_a_table_with_other_columns_is_refused(tmp_path):
+    (tmp_path / "log.csv").write_text("batch,loss,seconds\n0,2.5,1.0\n")
+    with pytest.raises(ValueError, match=r"log.csv: expected the columns batch, n_steps, .* got batch,loss,seconds\. "):
+        TrainingLog(tmp_path, 1, 1.0)
+    assert "0,2.5,1.0" in (tmp_path / "log.csv").read_text()
 
 
 def test_a_run_that_goes_on_forgets_the_steps_that_were_not_saved(tmp_path, read_curves):
