@@ -40,11 +40,11 @@ SUITE      ?= $(MODEL) $(addsuffix -cifar-gray,lateral predictive ungated) $(CON
 SEEDED     ?= cnnf-cifar10-small cnn-cifar10-small
 SEED_STEPS ?= 2
 
-# What `make robustness` attacks: each CNN-F and its control, every seed that is shipped; digits where there is no MNIST.
+# Trainings whose CNN-F and control `make robustness` attacks, every seed that is shipped; digits where there is no MNIST.
 # And images of each, and steps.
+TRAININGS  ?= $(if $(NEUROCNNF_DATA),mnist-small mnist-small-adversarial,digits)
 SEEDS_OF    = $(sort $(basename $(notdir $(wildcard $(addprefix neurocnnf/weights/$(1),.safetensors -seed*.safetensors)))))
-ROBUST     ?= $(if $(NEUROCNNF_DATA),$(foreach m,mnist-small mnist-small-adversarial,\
-              $(call SEEDS_OF,cnnf-$(m)) $(call SEEDS_OF,cnn-$(m))),cnnf-digits cnn-digits)
+ROBUST     := $(foreach t,$(TRAININGS),$(call SEEDS_OF,cnnf-$(t)) $(call SEEDS_OF,cnn-$(t)))
 ATTACKED   ?= 30
 ROBUST_STEPS ?= 5
 # Processes for each model, beside JOBS models: more are for where fewer models than JOBS are attacked.
@@ -132,7 +132,7 @@ suite: $(BUILD)/figures/composite.png  ## Score SUITE's models on every benchmar
 quick-suite:  ## The same from a small subsample into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory suite BUILD=build/quick QUICK=--quick
 
-robustness: $(BUILD)/figures/robustness.png  ## Attack ROBUST on ATTACKED images each: figure, and the paper's table (CSV, LaTeX)
+robustness: $(BUILD)/figures/robustness.png  ## Attack TRAININGS on ATTACKED images each: figure, and the paper's table (CSV, LaTeX)
 	@echo "the table is in $(BUILD)/robustness/table.{csv,tex}, the figure in $(BUILD)/figures"
 
 quick-robustness:  ## The same with few images and weak attacks into build/quick (a check, not a result)

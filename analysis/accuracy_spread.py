@@ -31,7 +31,7 @@ ATTACKS = {
 
 
 def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame, n_steps: int | None = None) -> pd.DataFrame:
-    """List accuracies after `n_steps`, or at each model's last step, where that is earlier.
+    """List accuracies after `n_steps`, or at the last step there is, where that is earlier; at 0 where there are none.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame, n_steps: int | Non
     Raises
     ------
     ValueError
-        If the attacks have several ε, a model has two accuracies of one condition, or models were shown other
-        conditions or numbers of images.
+        If the attacks have several ε, a model has two accuracies of one condition, models have other last steps (but
+        0), or were shown other conditions or numbers of images.
     """
     last, parts = float("inf") if n_steps is None else n_steps, []
     if not attacked.empty:
@@ -74,7 +74,13 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame, n_steps: int | Non
     keys = ["kind", "level", "n"]
     rows = []
     for table in parts:
-        table = table[table["step"] == table.groupby("model")["step"].transform("max")]
+        own_last = table.groupby("model")["step"].transform("max")
+        if len(steps := sorted(set(own_last) - {0})) > 1:  # a feedforward model has step 0 alone
+            raise ValueError(
+                f"accuracies: expected one last step, got {', '.join(map(str, steps))}. Name one that all have "
+                "(--n-steps), or give tables made with the same number."
+            )
+        table = table[table["step"] == own_last]
         _check_conditions(table, keys)
         for (model, kind, n), part in table.groupby(["model", "kind", "n"], sort=False):
             words = f"{kind} (n = {n:,})" if len(part) == 1 else f"{kind} (n = {len(part)} × {n:,})"

@@ -115,6 +115,13 @@ def test_either_part_may_be_left_out(by_step, attacked):
     assert set(accuracies(pd.DataFrame(), attacked)["benchmark"]) == {PGD, SPSA}
 
 
+def test_models_with_other_last_steps_are_refused(by_step, attacked):
+    early = attacked[(attacked["model"] != "cnnf-x") | (attacked["step"] < 2)]
+    late = attacked[attacked["model"] == "cnnf-x"].assign(model="lateral-x")
+    with pytest.raises(ValueError, match=r"expected one last step, got 1, 2\. Name one that all have \(--n-steps\)"):
+        accuracies(by_step, pd.concat([early, late]))
+
+
 def test_attacks_of_several_radii_are_refused(attacked):
     both = pd.concat([attacked, attacked.assign(epsilon=attacked["epsilon"] / 2)])
     with pytest.raises(ValueError, match=r"expected one ε, got 0\.1, 0\.2"):
