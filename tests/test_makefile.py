@@ -1,0 +1,70 @@
+"""The Makefile knows how to make each target, and compares what is alike; nothing is run (make -n)."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TARGETS = [
+    target
+    for target in re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    if not target.startswith("quick-")  # the same rules, in another folder
+]
+
+
+def dry_run(*arguments, data="studies"):
+    env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    env["NEUROCNNF_DATA"] = data
+    command = ["make", "-n", "--always-make", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+def commands(done, what):
+    """Give what is written after `what` in each command that has it."""
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.replace("\\\n", " ").splitlines()
+    return [line.split(what, 1)[1].strip() for line in lines if what in line]
+
+
+@pytest.mark.parametrize("data", ["studies", ""], ids=["data", "no data"])
+def test_every_target_of_help_has_rules_for_all_it_needs(data):
+    done = dry_run(*TARGETS, data=data)
+    assert done.returncode == 0, done.stderr
+    for figure in (ROOT / "figures").glob("*.png"):
+        assert f"build/figures/{figure.name}" in done.stdout
+
+
+@pytest.mark.parametrize(("robust", "control"), [(5, 5), (2, 5)])
+def test_controls_are_compared_with_cnnf_attacked_at_the_same_step(robust, control):
+    done = dry_run("controls", f"ROBUST_STEPS={robust}", f"CONTROL_STEPS={control}")
+    attacked = commands(done, "-m neurocnnf robustness ")
+    assert {int(re.search(r"--n-steps (\d)", one)[1]) for one in attacked} == {control}
+    models = [one.split()[0] for one in attacked]
+    assert len(models) == len(set(models)) == 7 * 3  # all but the shuffled one, whose images are answered together
+    (compared,) = commands(done, "-m analysis.accuracy_spread ")
+    tables = re.search(r"--attacked (.*?) +--control", compared)[1].split()
+    assert sorted(tables) == sorted(re.search(r"--out (\S+)", one)[1] for one in attacked)
+
+
+def test_each_seed_is_timed_beside_the_control_of_that_seed():
+    timed = commands(dry_run("seeds"), "-m analysis.recognition_time ")
+    assert len(timed) == 3
+    for one in timed:
+        ours, control = re.findall(r"decoded/([^/]+)/\.tang2018", one)
+        assert control == ours.replace("cnnf-", "cnn-")
+        assert f"--out build/seeds/times/{ours} " in one
+
+
+def test_trainings_are_attacked_with_every_seed_and_their_control():
+    done = dry_run("robustness", "TRAININGS=cifar10-small", "ROBUST_STEPS=2")
+    names = {f"{kind}-cifar10-small{seed}" for kind in ("cnnf", "cnn") for seed in ("", "-seed1", "-seed2")}
+    assert {one.split()[0] for one in commands(done, "-m neurocnnf robustness ")} == names
+
+
+def test_a_name_that_is_not_known_is_said_and_nothing_waits_for_input():
+    done = dry_run("seeds", "SEEDED=nobody")
+    assert done.returncode
+    assert "SEEDED: expected models in neurocnnf/weights, got nobody" in done.stderr
