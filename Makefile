@@ -157,7 +157,7 @@ quick-sharpening:  ## The same with few images into build/quick (a check, not a 
 	@$(MAKE) --no-print-directory sharpening BUILD=build/quick QUICK=--quick
 
 seeds: $(BUILD)/figures/seed_spread.png $(BUILD)/figures/time_spread.png $(BUILD)/seeds/readouts.summary.csv  ## Three seeds of SEEDED on every benchmark, the first one's recognition times too (wants Tang et al.)
-	@cat $(BUILD)/seeds/spread.md $(BUILD)/seeds/times.md $(BUILD)/seeds/readouts.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
+	@cat $(BUILD)/seeds/spread.md $(BUILD)/seeds/recognition_times.md $(BUILD)/seeds/readouts.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
 
 quick-seeds:  ## The same from a small subsample into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory seeds BUILD=build/quick QUICK=--quick
@@ -256,7 +256,7 @@ endef
 $(foreach m,$(TIMED_SEEDS),$(eval $(call seed_rules,$(m))))
 
 SEED_TIMES := $(TIMED_SEEDS:%=$(BUILD)/seeds/times/.%)
-$(BUILD)/seeds/times.summary.csv: $(wildcard analysis/*.py) $(SEED_TIMES)
+$(BUILD)/seeds/recognition_times.summary.csv: $(wildcard analysis/*.py) $(SEED_TIMES)
 	$(known_seeds)@$(PY) -m analysis.time_spread --in $$(cat $(SEED_TIMES)) --out $(basename $(basename $@)) > /dev/null
 
 SEED_READOUTS := $(TIMED_SEEDS:%=$(BUILD)/seeds/comparison/.%)
@@ -365,8 +365,8 @@ $(BUILD)/figures/sharpening.png: $(DRAWING) $(RESTORED)
 $(BUILD)/figures/controls.png: $(DRAWING) $(BUILD)/controls/spread.summary.csv
 	$(call draw,$(BUILD)/controls/spread)
 
-$(BUILD)/figures/time_spread.png: $(DRAWING) $(BUILD)/seeds/times.summary.csv
-	$(call draw,$(BUILD)/seeds/times)
+$(BUILD)/figures/time_spread.png: $(DRAWING) $(BUILD)/seeds/recognition_times.summary.csv
+	$(call draw,$(BUILD)/seeds/recognition_times)
 
 $(BUILD)/figures/seed_spread.png: $(DRAWING) $(BUILD)/seeds/spread.summary.csv
 	$(call draw,$(BUILD)/seeds/spread)

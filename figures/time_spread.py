@@ -1,6 +1,6 @@
 """Figure: whether model times go with people's over several trainings of one model.
 
-Run ``python -m figures.time_spread --in build/seeds/times --out build/figures/time_spread``.
+Run ``python -m figures.time_spread --in build/seeds/recognition_times --out build/figures/time_spread``.
 """
 
 from __future__ import annotations
