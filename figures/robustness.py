@@ -38,7 +38,7 @@ LINES = {
     ("cnn", "last"): (1.0, "D", "full", -0.09),
 } | {(kind, "last"): (1.0, look.marker, "full", 0.0) for kind, look in LOOKS.items() if kind not in ("cnnf", "cnn")}
 LABELS = {("cnnf", "last"): "last step", ("cnnf", "average"): "average over steps"}
-PER_ROW, ROW_MM, TOP_MM = 6, 40.0, 16.0
+PER_ROW, ROW_MM, TOP_MM = 6, 43.0, 16.0
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -84,9 +84,9 @@ def _panel(axes: Axes, part: pd.DataFrame, last: int) -> None:
     numbers = "/".join(str(n) for n in sorted(set(part["n_used"])))
     seeds = "/".join(str(n) for n in sorted(set(part.groupby("kind")["seed"].nunique())))
     words = f"n = {numbers}" if seeds == "1" else f"{seeds} × {numbers}"
-    if attack != "clean":
-        words = f"ε = {part['epsilon'].iloc[0]:g}, {words}"
-    axes.set_title(f"{attack if whole else f'{attack} {gradient}'}\n{words}")
+    radius = "" if attack == "clean" else f"ε = {part['epsilon'].iloc[0]:g}"
+    lines = (attack if whole else f"{attack} {gradient}", radius, words)  # one line each: panels are narrow
+    axes.set_title("\n".join(filter(None, lines)))
     axes.set_xlim(-0.35, last + 0.35)
     axes.set_ylim(-0.03, 1.03)
     axes.set_xticks(range(last + 1))

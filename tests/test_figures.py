@@ -214,8 +214,8 @@ def test_attacks_on_several_seeds_are_drawn_as_mean_and_range(tmp_path):
     panels = [axes for axes in drawn.axes if axes.get_visible()]
     assert [axes.get_ylabel() for axes in panels if axes.get_ylabel()] == ["x\naccuracy", "x-adversarial\naccuracy"]
     titles = [axes.get_title().split("\n") for axes in panels]
-    assert titles[:2] == [["clean", "2 × 10"], ["pgd-7 e2e", "ε = 0.2, 2 × 10"]]
-    assert titles[3:5] == [["clean", "n = 10"], ["pgd-7 e2e", "ε = 0.2, n = 10"]]
+    assert titles[:2] == [["clean", "2 × 10"], ["pgd-7 e2e", "ε = 0.2", "2 × 10"]]
+    assert titles[3:5] == [["clean", "n = 10"], ["pgd-7 e2e", "ε = 0.2", "n = 10"]]
     lines, _, (bars,) = panels[1].containers[0]
     assert list(lines.get_ydata()) == pytest.approx([0.75, 0.375, 0.25])
     assert [line.get_linestyle() for axes in panels[:1] for line in axes.lines].count("--") == 1  # of the control
