@@ -170,7 +170,8 @@ def as_markdown(cells: pd.DataFrame) -> str:
 
 def as_latex(cells: pd.DataFrame) -> str:
     """Write cells as a LaTeX tabular (package booktabs)."""
-    special = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "−": "$-$", "≥": r"$\geq$", "±": r"$\pm$"})
+    signs = {"−": "$-$", "≥": r"$\geq$", "±": r"$\pm$", "β": r"$\beta$", "Δ": r"$\Delta$", "ρ": r"$\rho$"}
+    special = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", **signs})
     header, *lines = (
         " & ".join(str(cell).translate(special) for cell in line) + r" \\"
         for line in [list(cells.columns), *cells.to_numpy().tolist()]

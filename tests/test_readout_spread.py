@@ -78,5 +78,6 @@ def test_files_are_read_and_written(tmp_path, capsys):
     spread.main(["--in", *stems, "--out", str(tmp_path / "readouts")])
     text = (tmp_path / "readouts.md").read_text()
     assert capsys.readouterr().out == text
+    assert (tmp_path / "readouts.tex").read_text().isascii()
     assert "| occlusion | observer | 1/2 | .0100 |  | .800 | −2.0 to −1.0 |" in text
     assert len(pd.read_csv(tmp_path / "readouts.scores.csv")) == 12

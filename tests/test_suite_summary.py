@@ -132,6 +132,7 @@ def test_markdown_and_latex_hold_every_cell():
     assert as_markdown(cells) == "| benchmark | x |\n| --- | --- |\n| a_b | −0.10 [−0.20, 0.02] |\n"
     assert r"none (p $\geq$ 0.40) \\" in as_latex(pd.DataFrame({"x": ["none (p ≥ 0.40)"]}))
     assert r"a\_b & $-$0.10 [$-$0.20, 0.02] \\" in as_latex(cells).splitlines()
+    assert r"$\Delta$AIC & $\beta$, $\rho$ \\" in as_latex(pd.DataFrame({"ΔAIC": ["−1"], "β, ρ": ["2"]}))
     assert as_latex(cells).startswith(r"\begin{tabular}{lr}")
 
 

@@ -88,6 +88,7 @@ def test_files_are_read_and_written(tmp_path, capsys):
             (tmp_path / f"{stem}.{name}.csv").write_text("a\n")
     spread.main(["--in", str(tmp_path / "cnnf-x"), str(tmp_path / "cnnf-x-seed1"), "--out", str(tmp_path / "times")])
     assert capsys.readouterr().out == (tmp_path / "times.md").read_text()
+    assert (tmp_path / "times.tex").read_text().isascii()
     assert pd.read_csv(tmp_path / "times.summary.csv")["simulated"].all()
     figure.main(["--in", str(tmp_path / "times"), "--out", str(tmp_path / "drawn")])
     assert (tmp_path / "drawn.png").stat().st_size > 10_000
