@@ -27,7 +27,19 @@ SHOWN = {
     "somers_d": "steps, trials, Somers' D",
 }
 """Of `analysis.recognition_time`'s statistics, those that are compared; partial correlations are of normal scores."""
-COLUMNS = ("statistic", "model", "seed", "estimate", "low", "high", "ceiling", "n_used", "n_total", "simulated")
+COLUMNS = (
+    "statistic",
+    "model",
+    "seed",
+    "estimate",
+    "low",
+    "high",
+    "ceiling",
+    "n_used",
+    "n_total",
+    "quick",
+    "simulated",
+)
 
 
 def by_seed(trainings: Sequence[TimesTables]) -> pd.DataFrame:
@@ -41,7 +53,7 @@ def by_seed(trainings: Sequence[TimesTables]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`; estimate NaN where it could not be computed.
+        `COLUMNS`; estimate NaN where it could not be computed; quick: of a subsample.
 
     Raises
     ------
@@ -51,7 +63,7 @@ def by_seed(trainings: Sequence[TimesTables]) -> pd.DataFrame:
     names = [one.provenance["models"][0] for one in trainings]
     check_alike(names, [(one.provenance["n_steps"], one.provenance["quick"]) for one in trainings])
     parts = [one.statistics.assign(model=name) for one, name in zip(trainings, names, strict=True)]
-    table = split_seeds(pd.concat(parts, ignore_index=True))
+    table = split_seeds(pd.concat(parts, ignore_index=True)).assign(quick=trainings[0].provenance["quick"])
     return table[table["statistic"].isin(SHOWN)][list(COLUMNS)].reset_index(drop=True)
 
 

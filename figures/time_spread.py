@@ -23,7 +23,7 @@ ways, that the reliability of people's times, and what is given, leave the first
 mean and interval over trainings; p that the mean is zero, Holm over the rows. Confidence: decision value of the right
 category minus the largest other one, of step 0 and of the feedforward control of the same seed. Steps until solved: an
 object's restricted mean over its stimuli, unsolved ones censored."""
-SCORES = ["statistic", "model", "seed", "estimate", "low", "high", "simulated"]
+SCORES = ["statistic", "model", "seed", "estimate", "low", "high", "quick", "simulated"]
 SUMMARY = ["statistic", "words", "model", "n_seeds", "n_total", "mean", "low", "high", "p_holm", "ceiling", "simulated"]
 GAP, REACH, ROW_MM, NUMBERS_AT, P_AT = 0.2, 1.0, 9.0, 0.7, 1.0
 """Between two seeds of a row; as far as correlations go; height of a row; where numbers end, in shares of axes."""
@@ -42,7 +42,8 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     seeds = sorted(scores["seed"].unique())
     figure = new_figure(PAGE_MM, 24 + ROW_MM * len(summary))
     trainings = "one training" if len(seeds) == 1 else f"{len(seeds)} trainings"
-    title(figure, f"Recognition times over {trainings}: {model}", is_simulated(scores, summary))
+    quick = " (quick check)" if scores["quick"].any() else ""
+    title(figure, f"Recognition times over {trainings}: {model}{quick}", is_simulated(scores, summary))
     axes, numbers = figure.subplots(1, 2, sharey=True, width_ratios=(2.6, 1))
     numbers.set_axis_off()
     for row, one in enumerate(summary.itertuples()):

@@ -95,6 +95,13 @@ def test_files_are_read_and_written(tmp_path, capsys):
     assert "SIMULATED" in (tmp_path / "drawn.svg").read_text()
 
 
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_figure_of_a_subsample_says_so(quick):
+    table = spread.by_seed([training(seed, quick=quick) for seed in (0, 1)])
+    drawn = figure.draw(table, spread.over_seeds(table))
+    assert drawn.get_suptitle().endswith("over 2 trainings: cnnf-x" + (" (quick check)" if quick else ""))
+
+
 def test_the_figure_shows_each_training_the_mean_and_what_is_missing(table):
     summary = spread.over_seeds(table)
     forest, numbers = figure.draw(table, summary).axes
