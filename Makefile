@@ -263,7 +263,8 @@ SEED_READOUTS := $(TIMED_SEEDS:%=$(BUILD)/seeds/comparison/.%)
 $(BUILD)/seeds/readouts.summary.csv: $(wildcard analysis/*.py) $(SEED_READOUTS)
 	$(known_seeds)@$(PY) -m analysis.readout_spread --in $$(cat $(SEED_READOUTS)) --out $(basename $(basename $@)) > /dev/null
 
-ATTACKS := $(foreach m,$(ROBUST),$(BUILD)/robustness/steps-0-$(ROBUST_STEPS)/$(m).csv)
+attacks_on = $(1:%=$(BUILD)/robustness/steps-0-$(ROBUST_STEPS)/%.csv)
+ATTACKS := $(call attacks_on,$(ROBUST))
 # What `make controls` attacks; of what `make robustness` does not, the last step alone: every one would take hours.
 ATTACKED_TOO := $(if $(filter $(CONTROL_STEPS),$(ROBUST_STEPS)),$(ROBUST))
 ATTACKABLE := $(foreach m,$(filter-out shuffled-%,$(CONTROLS)),$(call SEEDS_OF,$(m)))
@@ -283,7 +284,7 @@ $(EVALUATIONS): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
 	@touch $@ $(BUILD)/.drawn
 
 CONTROL_CARDS := $(foreach m,$(CONTROLS),neurocnnf/weights/$(m).json)
-CONTROL_ATTACKS := $(foreach m,$(filter $(ATTACKABLE),$(ATTACKED_TOO)),$(filter %/$(m).csv,$(ATTACKS))) $(LAST_ATTACKS)
+CONTROL_ATTACKS := $(call attacks_on,$(filter $(ATTACKABLE),$(ATTACKED_TOO))) $(LAST_ATTACKS)
 $(BUILD)/controls/spread.summary.csv: $(wildcard analysis/*.py) $(CONTROL_CARDS) $(CONTROL_ATTACKS)
 	@$(PY) -m analysis.accuracy_spread --accuracy $(CONTROL_CARDS) --attacked $(CONTROL_ATTACKS) \
 	  --control $(lastword $(CONTROLS)) --n-steps $(CONTROL_STEPS) --out $(basename $(basename $@)) > /dev/null

@@ -126,9 +126,8 @@ def compare_models(
         anew, bounds as fitted), ceiling, partial_ceiling, p, p_holm (of partial, permuted objects); somers_d with _low,
         _high (trials, censored); beta with _low, _high (log RT per standard deviation of model time, where reached;
         mixed model; NaN where it does not vary), lr, df, lr_p, lr_p_holm, delta_aic (positive: model time helps),
-        marginal_r2, conditional_r2, marginal_r2_null, held_out_gain with _low, _high (share of squared error
-        of unseen subjects saved; subjects drawn anew),
-        n_subjects_better, n_reached, n_used, n_total (trials), n_objects.
+        marginal_r2, conditional_r2, marginal_r2_null, held_out_gain with _low, _high (share of squared error of unseen
+        subjects saved; subjects drawn anew), n_subjects_better, n_reached, n_used, n_total (trials), n_objects.
     """
     study = ObjectTimes(scored.kept, n_resamples, seed)
     orders = {(m, r): study.order(times) for m, readouts in scored.times.items() for r, times in readouts.items()}

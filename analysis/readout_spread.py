@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.model_comparison import holm
-from analysis.seed_spread import MISSING, chance, check_alike, number, split_seeds, student, write_summary
+from analysis.seed_spread import bounded, chance, check_alike, described, number, split_seeds, student, write_summary
 from neurocnnf.stages import provenance_path
 
 FEEDFORWARD = "feedforward"
@@ -66,14 +66,13 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         A row per set of what is held constant and readout: given, readout, model, n_seeds (with an effect), n_total,
         mean (beta: log reaction time per standard deviation of model time, where reached), sd, low, high (95 %,
         Student's t over trainings), p, p_holm (over the readouts), lr_p_holm (the smallest of the trainings' own, which
-        is not corrected for there being several), delta_aic_low,
-        delta_aic_high (of any training; positive: model time helps), simulated.
+        is not corrected for there being several), delta_aic_low, delta_aic_high (of any training; positive: model time
+        helps), simulated.
     """
     rows = []
     for (given, readout), part in table.groupby(["given", "readout"], sort=False):
-        beta = part["beta"].dropna()
         row = {"given": given, "readout": readout, "model": part["model"].iloc[0]}
-        row |= {"n_seeds": len(beta), "n_total": len(part), "mean": beta.mean(), "sd": beta.std(), **student(beta)}
+        row |= described(part["beta"]) | student(part["beta"])
         row |= {"lr_p_holm": part["lr_p_holm"].min(), "delta_aic_low": part["delta_aic"].min()}
         row |= {"delta_aic_high": part["delta_aic"].max(), "simulated": bool(part["simulated"].any())}
         rows.append(row)
@@ -85,9 +84,8 @@ def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
     """Write the summary for readers; all str."""
     rows = []
     for one in summary.itertuples():
-        bounds = "" if pd.isna(one.low) else f" [{number(one.low, 4)}, {number(one.high, 4)}]"
         row = {"held constant": one.given, "readout": one.readout, "trainings": f"{one.n_seeds}/{one.n_total}"}
-        row |= {"β of the step, mean [over seeds]": number(one.mean, 4) + bounds if one.n_seeds else MISSING}
+        row |= {"β of the step, mean [over seeds]": bounded(one.mean, one.low, one.high, 4)}
         row |= {"p (Holm)": chance(one.p_holm), "smallest of the trainings' p (Holm in each)": chance(one.lr_p_holm)}
         ends = number(one.delta_aic_low, 1), number(one.delta_aic_high, 1)
         rows.append(row | {"ΔAIC": " to ".join(ends) if one.n_seeds else ""})

@@ -102,22 +102,28 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (benchmark, model), part in table.groupby(["benchmark", "model"], sort=False):
-        scores, differences = part["score"].dropna(), part["difference"].dropna()
+        differences = part["difference"].dropna()
         states = dict.fromkeys(part.loc[part["score"].isna(), "state"].replace(SCORED, MISSING))
         row = {"benchmark": benchmark, "model": model, "state": ", ".join(states) or SCORED}
-        row |= {"quantity": part["quantity"].iloc[0], "n_seeds": len(scores), "n_total": len(part)}
-        row |= {"mean": scores.mean(), "sd": scores.std(), "n_pairs": len(differences)}
-        row |= {"difference": differences.mean(), **student(differences, scores.abs().max())}
+        row |= {"quantity": part["quantity"].iloc[0], **described(part["score"]), "n_pairs": len(differences)}
+        row |= {"difference": differences.mean(), **student(differences, part["score"].abs().max())}
         rows.append(row | {"simulated": bool(part["simulated"].any())})
     summary = pd.DataFrame(rows)
     return summary.assign(p_holm=summary.groupby("model")["p"].transform(holm))
 
 
+def described(values: pd.Series) -> dict[str, float]:
+    """Return ``n_seeds`` that have a value, ``n_total``, and the ``mean`` and standard deviation ``sd`` of those."""
+    return {"n_seeds": values.count(), "n_total": len(values), "mean": values.mean(), "sd": values.std()}
+
+
 def student(values: pd.Series, scale: float = 1.0) -> dict[str, float]:
     """Return ``low`` and ``high`` (95 %) of a mean over seeds, and ``p`` that it is zero, by Student's t.
 
-    NaN of one value, and where all are alike: they spread by no more than rounding, of numbers as large as `scale`.
+    Missing values are left out. NaN of one value, and where all are alike: they spread by no more than rounding, of
+    numbers as large as `scale`.
     """
+    values = values.dropna()
     if len(values) < 2 or not values.std() > SAME * scale:
         return dict.fromkeys(("low", "high", "p"), np.nan)
     test = stats.ttest_1samp(values, 0)
@@ -157,8 +163,14 @@ def _mean(row) -> str:
 def _difference(row) -> str:
     if not row.n_pairs:
         return ""
-    bounds = "" if pd.isna(row.low) else f" [{number(row.low)}, {number(row.high)}]"
-    return f"{number(row.difference)}{bounds}" + (f" ({row.n_pairs} pairs)" if row.n_pairs < row.n_total else "")
+    pairs = f" ({row.n_pairs} pairs)" if row.n_pairs < row.n_total else ""
+    return bounded(row.difference, row.low, row.high) + pairs
+
+
+def bounded(value: float, low: float, high: float, digits: int = 3) -> str:
+    """Write a number with its interval, where there is one; "missing" where there is no number."""
+    bounds = "" if pd.isna(low) else f" [{number(low, digits)}, {number(high, digits)}]"
+    return MISSING if pd.isna(value) else number(value, digits) + bounds
 
 
 def chance(p: float) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.model_comparison import holm
-from analysis.seed_spread import MISSING, chance, check_alike, number, split_seeds, student, write_summary
+from analysis.seed_spread import bounded, chance, check_alike, described, split_seeds, student, write_summary
 from analysis.times_summary import ENDINGS, TimesTables, read_times
 
 SHOWN = {
@@ -85,11 +85,9 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for statistic, words in SHOWN.items():
         part = table[table["statistic"] == statistic]
-        estimates = part["estimate"].dropna()
         row = {"statistic": statistic, "words": words, "model": part["model"].iloc[0]}
-        row |= {"n_seeds": len(estimates), "n_total": len(part), "mean": estimates.mean(), "sd": estimates.std()}
-        row |= student(estimates) | {"ceiling": part["ceiling"].iloc[0], "simulated": bool(part["simulated"].any())}
-        rows.append(row)
+        row |= described(part["estimate"]) | student(part["estimate"])
+        rows.append(row | {"ceiling": part["ceiling"].iloc[0], "simulated": bool(part["simulated"].any())})
     summary = pd.DataFrame(rows)
     return summary.assign(p_holm=holm(summary["p"]))
 
@@ -100,14 +98,9 @@ def as_cells(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     for one in summary.itertuples():
         part = table[table["statistic"] == one.statistic]
         row = {"statistic": one.words}
-        row |= {f"seed {seed.seed}": _bounded(seed.estimate, seed.low, seed.high) for seed in part.itertuples()}
-        rows.append(row | {"mean [over seeds]": _bounded(one.mean, one.low, one.high), "p (Holm)": chance(one.p_holm)})
+        row |= {f"seed {seed.seed}": bounded(seed.estimate, seed.low, seed.high) for seed in part.itertuples()}
+        rows.append(row | {"mean [over seeds]": bounded(one.mean, one.low, one.high), "p (Holm)": chance(one.p_holm)})
     return pd.DataFrame(rows)
-
-
-def _bounded(value: float, low: float, high: float) -> str:
-    bounds = "" if pd.isna(low) else f" [{number(low)}, {number(high)}]"
-    return MISSING if pd.isna(value) else number(value) + bounds
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -13,7 +13,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.files import arguments, is_simulated, joined, read_parts, save
-from figures.style import FAINT, INK, PAGE_MM, apart, draw_interval, looks_of, model_handles, new_figure, styled, title
+from figures.style import (
+    FAINT,
+    INK,
+    PAGE_MM,
+    apart,
+    chance,
+    draw_interval,
+    looks_of,
+    model_handles,
+    new_figure,
+    styled,
+    title,
+)
 
 CAPTION = """Scores of several seeds of each model, on every benchmark. Left: each seed's score (small), and their mean.
 Right: difference from the feedforward control of the same seed, which shares the feedforward part of its training: each
@@ -92,8 +104,7 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame, quantity: str = "score") -
 
 
 def _write_numbers(left: Axes, right: Axes, row: pd.Series, down: float, colour: str) -> None:
-    p = "" if pd.isna(row["p_holm"]) else "< .001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}"
-    for x, words in zip(NUMBERS_AT, (f"{row['n_seeds']}/{row['n_total']}", p), strict=True):
+    for x, words in zip(NUMBERS_AT, (f"{row['n_seeds']}/{row['n_total']}", chance(row["p_holm"])), strict=True):
         right.text(x, down, words, transform=right.get_yaxis_transform(), ha="right", va="center", **SMALL)
     if not row["n_seeds"]:
         words = {"color": colour, "fontsize": SMALL["fontsize"]}

@@ -145,6 +145,11 @@ def draw_interval(axes: Axes, low: float, high: float, reach: float, down: float
             axes.plot([end], [down], marker, color=colour, markersize=2.5)
 
 
+def chance(p: float, digits: int = 3) -> str:
+    """Write a p value; NaN, of no test, is empty."""
+    return "" if np.isnan(p) else "< .001" if p < 0.001 else f"{p:.{digits}f}"
+
+
 def number_map(axes: Axes, square: pd.DataFrame, text: Callable[[float], str], aspect: str = "equal") -> None:
     """Draw a table (row, column) as a map, each cell with its number as `text` writes it."""
     axes.imshow(square, cmap="Blues", origin="upper", aspect=aspect)

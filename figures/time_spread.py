@@ -13,7 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures.files import arguments, is_simulated, joined, read_parts, save
-from figures.style import CEILING, FAINT, INK, PAGE_MM, apart, draw_interval, looks_of, new_figure, styled, title
+from figures.style import (
+    CEILING,
+    FAINT,
+    INK,
+    PAGE_MM,
+    apart,
+    chance,
+    draw_interval,
+    looks_of,
+    new_figure,
+    styled,
+    title,
+)
 
 CAPTION = """Model and human recognition times over several trainings of one model. Each training: Spearman's ρ with
 people's mean reaction times over objects (where something is given, partial, of normal scores), or Somers' D with
@@ -76,9 +88,8 @@ def _write_numbers(axes: Axes, one, row: int) -> None:
     words = "missing" if pd.isna(one.mean) else f"{one.mean:.2f}{bounds}"
     if one.n_seeds < one.n_total:
         words += f" ({one.n_seeds}/{one.n_total})"
-    p = "" if pd.isna(one.p_holm) else "< .001" if one.p_holm < 0.001 else f"{one.p_holm:.3f}"
     small = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center", "fontsize": 6}
-    for x, text, head in ((NUMBERS_AT, words, "mean [95 %]"), (P_AT, p, "p (Holm)")):
+    for x, text, head in ((NUMBERS_AT, words, "mean [95 %]"), (P_AT, chance(one.p_holm), "p (Holm)")):
         axes.text(x, row, text.replace("-", "−"), color=INK, **small)
         if row == 0:
             axes.text(x, -0.65, head, color=FAINT, **small)

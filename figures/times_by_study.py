@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures.files import arguments, is_simulated, read_tables, save
-from figures.style import CEILING, FAINT, INK, PAGE_MM, looks_of, model_handles, new_figure, styled, title
+from figures.style import CEILING, FAINT, INK, PAGE_MM, chance, looks_of, model_handles, new_figure, styled, title
 
 CAPTION = """Model time against human time and IT's, every study and model. Points: the one measure that was laid down
 for each question, with 95 % intervals; gray: ceiling, where there is one (scores from the suite are divided by theirs:
@@ -74,7 +74,7 @@ def _row(axes, row: dict, down: float, look) -> None:
         axes.plot([row["ceiling"]] * 2, [down - 0.5, down + 0.5], color=CEILING, linewidth=2, zorder=0)
     axes.plot([row["low"], row["high"]], [down, down], color=look.colour)
     axes.plot([row["effect"]], [down], look.marker, color=look.colour, markersize=3.6)
-    p = "" if pd.isna(row["p_holm"]) else "< .001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.2f}"
+    p = chance(row["p_holm"], 2)
     aic = "" if pd.isna(row["delta_aic"]) else f"{row['delta_aic']:.1f}".replace("-", "−")
     for x, words in zip(NUMBERS_AT, (p, aic, f"{row['n_used']:.0f}/{row['n_total']:.0f}"), strict=True):
         axes.text(x, down, words, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6)
