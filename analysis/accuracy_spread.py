@@ -2,7 +2,7 @@
 
 A condition stands where a suite's benchmark does, so that seeds are compared as `analysis.seed_spread` compares them:
 with the control of the same seed. Corruptions are means over their levels. The answers are those of the last step's own
-logits. Of the attacks, those are here that do the same to every model: with the gradient of its whole answer, or none.
+logits. Of the attacks, those are here that every model meets alike: through all the steps of its answer.
 
 Run ``python -m analysis.accuracy_spread --accuracy neurocnnf/weights/*-x.json --attacked build/robustness/cnn*.csv
 --control cnn-x --out build/controls/spread``.
@@ -19,15 +19,10 @@ import pandas as pd
 from analysis.accuracy_summary import read_accuracies
 from analysis.seed_spread import MISSING, SEED, split_seeds, with_differences, write_spread
 from benchmarks.run_suite import SCORED
+from neurocnnf.robustness import E2E
 from neurocnnf.ship import seed_name
 
-CLEAN = "clean"
-ATTACKS = {
-    ("pgd-7", "e2e"): "PGD-7",
-    ("pgd-50", "e2e"): "PGD-50",
-    ("spsa", "e2e"): "SPSA",
-    ("autoattack", "e2e"): "AutoAttack",
-}
+NAMES = {"spsa": "SPSA", "autoattack": "AutoAttack", "any": "any attack"}
 
 
 def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame, n_steps: int | None = None) -> pd.DataFrame:
@@ -57,14 +52,14 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame, n_steps: int | Non
     """
     last, parts = float("inf") if n_steps is None else n_steps, []
     if not attacked.empty:
-        attacked = attacked[(attacked["readout"] == "last") & (attacked["attack"] != CLEAN)]
+        attacked = attacked[(attacked["readout"] == "last") & (attacked["gradient"] == E2E)]
         if attacked["epsilon"].nunique() > 1:
             several = ", ".join(f"{e:g}" for e in sorted(set(attacked["epsilon"])))
             raise ValueError(f"attacks: expected one ε, got {several}. Give the tables of one.")
         last = min(last, attacked["step"].max())
         attacked = attacked[attacked["step"] <= last]
-        names = [ATTACKS.get(pair) for pair in zip(attacked["attack"], attacked["gradient"], strict=True)]
-        parts.append(attacked.assign(kind=names, level=0.0, n=attacked["n_used"]).dropna(subset="kind"))
+        names = [NAMES.get(name, name.replace("pgd", "PGD").replace("-smooth", ", smooth")) for name in attacked["attack"]]
+        parts.append(attacked.assign(kind=names, level=0.0, n=attacked["n_used"]))
     if not by_step.empty:
         by_step = by_step[by_step["step"] <= last]
         if "seed" in by_step:

@@ -2,8 +2,9 @@
 
 Columns as in Huang et al. (2020, arXiv 2007.09200, tables 1 and 2), with AutoAttack and the answers that no attack
 changed beside them; each kind of model at the last step that it was trained for, and at the last that was measured.
-"any" is the worst of nine attacks for a recurrent model, of four for a feedforward one, of which no image is made
-elsewhere and whose gradient has no first part.
+"any e2e" is the worst of five attacks through all steps of the answer (PGD with 7 and 50 gradients, the latter through
+smooth gates too, SPSA, AutoAttack), which every model meets alike; "any" that of a recurrent model's other four as well,
+made through its step 0 alone or on the control.
 
 Run ``python -m analysis.robustness_summary --in build/robustness/cnn*.csv --out build/robustness/table``.
 """
@@ -30,7 +31,9 @@ COLUMNS = {
     "SPSA first": ("spsa", "first"),
     "SPSA e2e": ("spsa", "e2e"),
     "transfer": ("transfer-pgd-7", "transfer"),
+    "PGD-50 smooth": ("pgd-50-smooth", "e2e"),
     "AutoAttack": ("autoattack", "e2e"),
+    "any e2e": ("any", "e2e"),
     "any": ("any", "any"),
 }
 NAMES = {"cnn": "CNN", "cnnf": "CNN-F"}
@@ -61,7 +64,7 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
         model's name without its kind), epsilon, model, step, trained (steps; NaN for a model without a recipe), seeds;
         each of `COLUMNS` (NaN where not measured), its mean over seeds, and with " sd" after its name the standard
         deviation (NaN for one seed); and n, images of each seed, the most and the fewest ("200", or "200 (SPSA,
-        AutoAttack: 20)").
+        AutoAttack, any: 20)").
 
     Raises
     ------
@@ -109,7 +112,7 @@ def _row(here: pd.DataFrame) -> dict[str, object]:
         values = 100 * cells[cells.index == key]
         row |= {name: values.mean(), name + SPREAD: values.std()}
     n, few = int(here["n_used"].max()), int(here["n_used"].min())
-    return row | {"n": str(n) if n == few else f"{n} (SPSA, AutoAttack: {few})"}
+    return row | {"n": str(n) if n == few else f"{n} (SPSA, AutoAttack, any: {few})"}
 
 
 def as_cells(table: pd.DataFrame) -> pd.DataFrame:

@@ -98,7 +98,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         A row per benchmark and model: benchmark, model, state (of seeds without a score, where there are any),
         quantity, n_seeds (with a score), n_total, mean, sd, n_pairs (scores that have a control's of their seed),
         difference, low, high (95 %, Student's t over pairs; NaN of one pair, or where all differ alike), p (that of no
-        difference), p_holm (over the benchmarks of a model), simulated.
+        difference), p_holm (over the benchmarks of a model, those counted whose pairs all differ alike), simulated.
     """
     rows = []
     for (benchmark, model), part in table.groupby(["benchmark", "model"], sort=False):
@@ -109,7 +109,10 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         row |= {"difference": differences.mean(), **student(differences, part["score"].abs().max())}
         rows.append(row | {"simulated": bool(part["simulated"].any())})
     summary = pd.DataFrame(rows)
-    return summary.assign(p_holm=summary.groupby("model")["p"].transform(holm))
+    # A family must not depend on what came out: where all pairs differ alike, which coarse scores do, it counts too.
+    alike = summary["p"].isna() & (summary["n_pairs"] > 1)
+    corrected = summary["p"].mask(alike, 1.0).groupby(summary["model"]).transform(holm)
+    return summary.assign(p_holm=corrected.mask(alike))
 
 
 def described(values: pd.Series) -> dict[str, float]:

@@ -203,7 +203,7 @@ def robustness(
     n_steps: Steps = 5,
     seed: Seed = 0,
     last_only: Annotated[
-        bool, typer.Option("--last-only", help="The last step's answers alone, for a quarter of the time.")
+        bool, typer.Option("--last-only", help="The last step's own answers alone, through all steps.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes; the numbers are the same.")] = 1,
     out: Out = None,

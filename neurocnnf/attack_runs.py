@@ -54,25 +54,21 @@ Make = Callable[[Tensor, Tensor, int | None, str, torch.Generator], Tensor]
 
 @dataclass(frozen=True)
 class Run:
-    """An attack: its name, which of first, e2e and transfer it does, and on how many images, from how many starts.
-
-    `e2e_from` is the first step whose answers it attacks through all steps: at step 0, what the last *first* found
-    stands, where there was one.
-    """
+    """An attack: its name, which of first, e2e and transfer it does, and on how many images, from how many starts."""
 
     name: str
     gradients: tuple[str, ...]
     make: Make
     n_images: int
     n_restarts: int
-    e2e_from: int = 1
 
     def targets(self, gradient: str, steps: int) -> list[tuple[int | None, str]]:
         """List the answers to aim at, (step, readout); None is the feedforward sweep, for the answers of all steps."""
-        if gradient != "e2e":
-            return [(None, "last")]
-        # At step 0 the readouts are one.
-        return [(k, r) for k in range(self.e2e_from, steps + 1) for r in (READOUTS if k else READOUTS[:1])]
+        if gradient == "e2e":
+            # At step 0 the readouts are one.
+            return [(k, r) for k in range(steps + 1) for r in (READOUTS if k else READOUTS[:1])]
+        # A feedforward sweep alone has been attacked by then.
+        return [(None, "last")] if steps or gradient != "first" else []
 
 
 def attack_runs(
@@ -119,11 +115,11 @@ def attack_runs(
     weak_name, strong_name = f"pgd-{attack.n_attack_steps}", f"pgd-{effort.strong_steps}"
     yield Run(weak_name, both, climb(model, weak), n_images, starts)
     yield Run(strong_name, both, climb(model, strong), n_images, starts)
-    if model.recurrent:  # no feedforward sweep has hard gates; of a recurrence without them, it is the strong one again
-        yield Run(f"{strong_name}-smooth", ("e2e",), climb(model, strong, smooth_gates), n_images, starts)
+    # Of a model without hard gates, the strong one once more: so that all meet as many attacks through all steps.
+    yield Run(f"{strong_name}-smooth", ("e2e",), climb(model, strong, smooth_gates), n_images, starts)
     n_costly = min(effort.n_costly, n_images)
     yield Run("spsa", both, estimate, n_costly, 1)
     # Images that it does not turn come back as they were, and say nothing of the answers of other steps: no "first".
-    yield Run("autoattack", ("e2e",), ensemble, n_costly, 1, e2e_from=0)
+    yield Run("autoattack", ("e2e",), ensemble, n_costly, 1)
     if control is not None:
         yield Run(f"transfer-{weak_name}", ("transfer",), climb(control, weak), n_images, starts)

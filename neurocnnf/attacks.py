@@ -89,7 +89,7 @@ def pgd_until_wrong(
     stretch: int = 5,
     **options,
 ) -> Tensor:
-    """Do as `pgd`, but let an image rest once the answer under attack is wrong: the same verdict for less work.
+    """Do as `pgd`, but let an image rest once the answer under attack is wrong: at least as strong, for less work.
 
     Parameters
     ----------
@@ -130,7 +130,8 @@ def spsa(
     """Descend the margin of the right class without gradients (Uesato et al. 2018, arXiv 1802.05666, algorithm 1).
 
     The gradient is estimated from the margins at random pairs of images (`spsa_gradient`); Adam takes the steps, from
-    the image itself. Not misled by hard gates or vanishing gradients, because it uses none.
+    the image itself. Not misled by hard gates or vanishing gradients, because it uses none; but a weak attack, unless
+    given thousands of pairs for each image.
 
     Parameters
     ----------

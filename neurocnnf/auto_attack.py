@@ -4,7 +4,9 @@ Three attacks, each of what the ones before it left: APGD on cross-entropy; APGD
 which no scale of the logits can hide from; Square, which uses no gradient. The first is idle where a model is so sure
 that cross-entropy is 0 in float32, as ``cnnf-mnist`` mostly is. The standard ensemble aims its second attack at each
 wrong class in turn, and has a fourth, FAB, that looks for the nearest adversarial image, at ten gradients a step: both
-are left out, so that what is run here is weaker. An image that the ensemble does not turn comes back as it was.
+are left out, and the toolbox's APGD gives its last image, not the worst on its way, so that what is run here is weaker.
+Its gradients are the model's own, hidden where those are (`neurocnnf.smooth_gates`). An image that the ensemble does not
+turn comes back as it was.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 Follows Carlini et al. (2019, arXiv 1902.06705) and Athalye et al. (2018, arXiv 1802.00420): each number is of the worst
 of several starts, of weak and strong, white-box and black-box attacks, each aimed at the very answer that is evaluated;
-the row "any" counts an image as right only where *no* attack changed the answer. An image whose clean answer is wrong
-is wrong under every attack.
+the rows "any" count an image as right only where *no* attack changed the answer. One is of the five attacks through all
+steps, which every model meets alike: models are compared by it. The other is of those made through step 0 alone, or on
+another model, as well, of which a feedforward model meets none. An image whose clean answer is wrong is wrong under
+every attack.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from neurocnnf.validation import check_images, check_n_steps
 BATCH = 50
 ANY = "any"
 CLEAN = "clean"
+E2E = "e2e"
 
 
 def attack_of(data: str) -> Attack:
@@ -106,7 +109,7 @@ def robustness(
     Parameters
     ----------
     model
-        Recurrent, or feedforward, which has step 0 only; there *e2e* is *first*.
+        Recurrent, or feedforward, which has step 0 only. At step 0 *first* is *e2e*.
     images, labels
         (image, channel, y, x) in [-1, 1], and (image,); of the model's type and device.
     attack
@@ -118,7 +121,8 @@ def robustness(
     effort
         How hard the attacks try.
     last_only
-        Attack, and return, the answers after `n_steps` alone: the same numbers, of 5 steps in a quarter of the time.
+        Attack, and return, the last step's own answers alone, through all steps: the same numbers, for a tenth of the
+        time.
     seed
         Of every start and perturbation, each answer under each attack with a generator of its own.
     workers
@@ -132,9 +136,9 @@ def robustness(
     pandas.DataFrame
         Columns attack ("clean", "pgd-7", "pgd-50", "pgd-50-smooth": through `smooth_gates`, "spsa", "autoattack",
         "transfer-pgd-7"; "any"), gradient ("none"; "first": through step 0 alone; "e2e": through all steps of the
-        answer; "transfer"; "any"), readout, step, epsilon, accuracy, n_correct, n_used, n_total, low, high (Wilson's
-        95 % interval). Step k is the answer after k feedback passes: of its own logits ("last"), or the mean of all up
-        to it.
+        answer; "transfer"; "any"), readout, step, epsilon, accuracy, n_correct, n_used (of "any": the images that every
+        attack was given), n_total, low, high (Wilson's 95 % interval). Step k is the answer after k feedback passes: of
+        its own logits ("last"), or the mean of all up to it.
 
     Raises
     ------
@@ -162,21 +166,27 @@ def robustness(
         for target in run.targets(gradient, steps)
     )
     # The numbers are the generators': what an attack draws does not depend on which others there are.
-    aims = {number: aim for number, aim in enumerate(every, start=1) if not last_only or aim.step in (None, steps)}
-    found = {(i, g): right[..., : run.n_images].clone() for i, run in enumerate(runs) for g in run.gradients}
+    last = (E2E, steps, READOUTS[0])
+    aims = {number: aim for number, aim in enumerate(every, start=1) if not last_only or aim[1:] == last}
+    found = {
+        (i, g): right[..., : run.n_images].clone()
+        for i, run in enumerate(runs)
+        for g in run.gradients
+        if g == E2E or not last_only
+    }
     for done, (aim, survived) in enumerate(_survivors(against, aims, workers), start=1):
         found[aim.run, aim.gradient] &= survived
         if progress:
             progress(f"{model.name}: {runs[aim.run].name} {aim.gradient}", done, len(aims))
-    first = None
     for (i, gradient), survived in found.items():
         if gradient == "first":
-            first = survived
-        elif gradient == "e2e" and runs[i].e2e_from and first is not None:
-            survived[:, 0] = first[:, 0, : survived.shape[-1]]  # where both gradients are one
+            survived[:, 0] = found[i, E2E][:, 0]  # where both gradients are one
     rows = [(runs[i].name, gradient, survived) for (i, gradient), survived in found.items()]
     table = _table([(CLEAN, "none", right), *rows], attack.epsilon, len(images))
-    return table[table["step"] == steps].reset_index(drop=True) if last_only else table
+    if not last_only:
+        return table
+    kept = (table["step"] == steps) & (table["readout"] == READOUTS[0]) & (table["gradient"] != ANY)
+    return table[kept].reset_index(drop=True)
 
 
 def by_step(table: pd.DataFrame) -> pd.DataFrame:
@@ -267,12 +277,14 @@ def _right(model: UnrolledModel, images: Tensor, labels: Tensor, n_steps: int) -
 
 
 def _table(found: list[tuple[str, str, Tensor]], epsilon: float, n_total: int) -> pd.DataFrame:
-    """Count, with the intervals; and what no attack changed."""
-    left = found[0][2].clone()
-    for _, _, survived in found:
-        left[..., : survived.shape[-1]] &= survived
+    """Count, with the intervals; and what no attack changed, of the images that every attack was given."""
+    fewest = min(survived.shape[-1] for *_, survived in found)
+    worst = [
+        (ANY, name, torch.stack([one[..., :fewest] for _, gradient, one in found if gradient in of]).all(0))
+        for name, of in ((E2E, ("none", E2E)), (ANY, {gradient for _, gradient, _ in found}))
+    ]
     rows = []
-    for attack, gradient, survived in [*found, (ANY, ANY, left)]:
+    for attack, gradient, survived in [*found, *worst]:
         n = survived.shape[-1]
         for readout, by_step in zip(READOUTS, survived.sum(-1).tolist(), strict=True):
             for step, correct in enumerate(by_step):

@@ -12,7 +12,7 @@ from neurocnnf.attack_runs import Effort
 from neurocnnf.attacks import READOUTS
 from neurocnnf.images import load_training_set
 from neurocnnf.recipes import Attack
-from neurocnnf.robustness import attack_of, by_step, robustness, robustness_on
+from neurocnnf.robustness import _table, attack_of, by_step, robustness, robustness_on
 from neurocnnf.train import load_training_tensors
 
 N, STEPS = 16, 1
@@ -55,13 +55,13 @@ NOISE = 2 * math.sqrt(2 * 0.25 * N)
 def test_every_attack_has_every_readout_at_every_step(table):
     expected = [("clean", "none"), ("pgd-7", "first"), ("pgd-7", "e2e"), ("pgd-50", "first"), ("pgd-50", "e2e")]
     expected += [("pgd-50-smooth", "e2e"), ("spsa", "first"), ("spsa", "e2e"), ("autoattack", "e2e")]
-    expected += [("transfer-pgd-7", "transfer"), ("any", "any")]
+    expected += [("transfer-pgd-7", "transfer"), ("any", "e2e"), ("any", "any")]
     rows = [(*pair, readout, step) for pair in expected for readout in READOUTS for step in range(STEPS + 1)]
     assert list(table[["attack", "gradient", "readout", "step"]].itertuples(index=False, name=None)) == rows
     assert set(table["epsilon"][table["attack"] == "clean"]) == {0.0}
     assert set(table["epsilon"][table["attack"] != "clean"]) == {WEAK.epsilon}
     assert (table["accuracy"] == table["n_correct"] / table["n_used"]).all()
-    costly = table["attack"].isin(["spsa", "autoattack"])
+    costly = table["attack"].isin(["spsa", "autoattack", "any"])
     assert set(table["n_used"][costly]) == {EFFORT.n_costly}
     assert set(table["n_used"][~costly]) == {N}
 
@@ -98,12 +98,29 @@ def test_white_box_is_at_least_as_strong_as_transfer_and_as_no_gradient(table):
     assert (share["pgd-50"] <= share["spsa"] + NOISE / N).all()
 
 
-def test_no_attack_helps_and_what_none_changed_is_the_least(table):
-    clean, least = correct(table, "clean", "none"), correct(table, "any", "any")
+def test_no_attack_helps_and_what_none_changed_is_the_least(nets, digits):
+    few = (digits[0][:6], digits[1][:6])
+    table = quick(nets[0], few, effort=replace(FAST, n_costly=6), control=nets[1])
+    clean, shared, least = (correct(table, *pair) for pair in (("clean", "none"), ("any", "e2e"), ("any", "any")))
+    assert (least <= shared).all()
     for attack, gradient in table[["attack", "gradient"]].drop_duplicates().itertuples(index=False):
-        if attack not in ("spsa", "autoattack"):  # which attack fewer images
-            assert (least <= correct(table, attack, gradient)).all()
-            assert (correct(table, attack, gradient) <= clean).all()
+        found = correct(table, attack, gradient)
+        assert (least <= found).all()
+        assert (found <= clean).all()
+        assert gradient != "e2e" or (shared <= found).all()
+
+
+def test_what_no_attack_changed_is_counted_among_images_that_all_attacked():
+    left = torch.ones(2, 1, 4, dtype=torch.bool)
+    turned = left[..., :3].clone()
+    turned[..., 0] = False
+    elsewhere = left.clone()
+    elsewhere[..., 2:] = False
+    found = [("clean", "none", left), ("spsa", "e2e", turned), ("pgd-7", "first", elsewhere)]
+    table = _table(found, 0.1, 4)
+    worst = table[(table["attack"] == "any") & (table["readout"] == "last")].set_index("gradient")
+    assert worst["n_used"].to_dict() == {"e2e": 3, "any": 3}
+    assert worst["n_correct"].to_dict() == {"e2e": 2, "any": 1}
 
 
 def test_at_step_0_both_gradients_are_one(table):
@@ -132,11 +149,13 @@ def test_no_room_to_move_changes_nothing(nets, digits):
     assert correct(table, "any", "any").equals(correct(table, "clean", "none"))
 
 
-def test_a_feedforward_control_has_step_0_only_and_no_smooth_gates(nets, digits):
+def test_a_feedforward_control_has_step_0_only_and_meets_every_attack_once(nets, digits):
     calls = []
     table = quick(nets[1], digits, n_steps=5, progress=lambda *args: calls.append(args))
     assert set(table["step"]) == {0}
-    assert set(table["attack"]) == {"clean", "pgd-7", "pgd-8", "spsa", "autoattack", "any"}
+    assert set(table["attack"]) == {"clean", "pgd-7", "pgd-8", "pgd-8-smooth", "spsa", "autoattack", "any"}
+    assert correct(table, "any", "any").equals(correct(table, "any", "e2e"))
+    assert calls[-1][1] == 5  # first and e2e are one
     first = correct(table, "pgd-8", "first")
     assert first.equals(correct(table, "pgd-8", "e2e"))
     assert first["last", 0] == first["average", 0]
@@ -172,7 +191,8 @@ def test_the_last_steps_answers_alone_are_found_as_among_all(nets, digits):
     every, last = (felt(nets[0], few, n_steps=2, control=nets[1], last_only=only) for only in (False, True))
     for attack in ("pgd-7", "pgd-8", "spsa", "autoattack"):
         assert 0 < correct(last, attack, "e2e").min() < 8, attack
-    pd.testing.assert_frame_equal(last, every[every["step"] == 2].reset_index(drop=True))
+    own = (every["step"] == 2) & (every["readout"] == "last") & every["gradient"].isin(["none", "e2e"])
+    pd.testing.assert_frame_equal(last, every[own].reset_index(drop=True))
 
 
 def test_several_processes_find_what_one_does(nets, digits):

@@ -1,9 +1,12 @@
 """Smooth gates change gradients, as said, and nothing else."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from neurocnnf import layers, load_model
+from neurocnnf.attacks import pgd
 from neurocnnf.smooth_gates import SHARPNESS, smooth_gates
 from neurocnnf.train import load_training_tensors
 
@@ -49,6 +52,43 @@ def test_the_hard_gate_hides_the_gradient_that_the_smooth_one_shows():
     assert all((g[shut] != 0).all() for g in smooth)
 
 
+def test_the_sign_of_a_single_value_gets_the_gradient_of_a_smooth_one():
+    x = values(4, 8, 1, 1)
+    x = x + x.sign()  # none is near 0
+    scale = x.square().mean(1, keepdim=True).sqrt()  # held fixed
+    with smooth_gates():
+        torch.testing.assert_close(layers.ins_norm(x), x.sign(), rtol=1e-7, atol=0)
+        (found,) = gradients(layers.ins_norm, x)
+    (expected,) = gradients(lambda x: torch.tanh(x / scale), x)
+    torch.testing.assert_close(found, expected)
+    (hidden,) = gradients(layers.ins_norm, x)
+    assert hidden.abs().max() < 1e-4 * found.abs().max()
+
+
+def test_maps_are_normalised_with_their_own_gradient():
+    (own,) = gradients(layers.ins_norm, values(4, 8, 3, 3))
+    with smooth_gates():
+        (smooth,) = gradients(layers.ins_norm, values(4, 8, 3, 3))
+    assert torch.equal(own, smooth)
+
+
+def test_the_surrogate_takes_answers_that_the_models_own_gradient_cannot():
+    model = load_model("cnnf-cifar10-small")  # whose feedback begins with the sign of a mean
+    images = load_training_tensors("digits", "test")[0][:8]
+    images = torch.nn.functional.interpolate(images, size=32).expand(-1, 3, -1, -1)
+    answers = model.predict(images, 1, "last")  # of digits, whatever it calls them
+
+    def held(context):
+        with context:
+            attacked = pgd(
+                model, images, answers, epsilon=0.063, step_size=0.01, n_attack_steps=20,
+                generator=torch.Generator().manual_seed(0), n_steps=1,
+            )  # fmt: skip
+        return (model.predict(attacked, 1, "last") == answers).sum()
+
+    assert held(smooth_gates()) < held(nullcontext())
+
+
 def test_answers_stay_and_gradients_of_later_steps_change():
     model = load_model("cnnf-digits").double()
     images = load_training_tensors("digits", "test")[0][:4].double()
@@ -69,7 +109,7 @@ def test_answers_stay_and_gradients_of_later_steps_change():
 
 
 def test_what_was_exchanged_comes_back_also_after_an_error():
-    before = layers.where_positive, layers.is_nonzero, layers._exceeds
+    before = layers.where_positive, layers.is_nonzero, layers._exceeds, layers.ins_norm
 
     def fail():
         with smooth_gates():
@@ -78,4 +118,4 @@ def test_what_was_exchanged_comes_back_also_after_an_error():
 
     with pytest.raises(KeyError):
         fail()
-    assert (layers.where_positive, layers.is_nonzero, layers._exceeds) == before
+    assert (layers.where_positive, layers.is_nonzero, layers._exceeds, layers.ins_norm) == before
