@@ -204,6 +204,12 @@ $(READY): requirements.txt pyproject.toml
 $(DATA): FORCE | $(READY)
 	@$(PY) -I neurocnnf/stages.py $@
 
+# What a list of models, or a number of steps, was when something was last made of it: rewritten only where it changed, for
+# a shorter list makes nothing newer.
+ASKED := $(BUILD)/.asked
+$(ASKED)/%: FORCE
+	@mkdir -p $(@D); echo '$(LISTED)' | cmp -s - $@ || echo '$(LISTED)' > $@
+
 # Run a stage, show what it says, and keep its last line, the path of its results.
 define keep
 	@mkdir -p $(@D)
@@ -228,15 +234,18 @@ $(BUILD)/suite/.$(1): $(SCORING) $(DATA) $(READY)
 endef
 $(foreach model,$(SUITE),$(eval $(call suite_rule,$(model))))
 
-$(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES)
+$(ASKED)/suite: LISTED := $(SUITE)
+$(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES) $(ASKED)/suite
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(lastword $(SUITE)) --out $(basename $@) > /dev/null
 
 OF_SEEDS := $(foreach m,$(SEEDED),$(call SEEDS_OF,$(m)))
 SEED_SUITES := $(foreach m,$(OF_SEEDS),$(BUILD)/seeds/.$(m))
-$(SEED_SUITES): $(BUILD)/seeds/.%: $(SCORING) $(DATA) $(READY)
+$(ASKED)/seeds: LISTED := $(OF_SEEDS)
+$(ASKED)/seed-steps: LISTED := $(SEED_STEPS)
+$(SEED_SUITES): $(BUILD)/seeds/.%: $(SCORING) $(DATA) $(READY) $(ASKED)/seed-steps
 	$(call keep,$(RUN) score $* --suite --n-steps $(SEED_STEPS) --out $(BUILD)/seeds/scores $(QUICK))
 
-$(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summary.py $(SEED_SUITES)
+$(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summary.py $(SEED_SUITES) $(ASKED)/seeds
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/seeds/scores --models $(OF_SEEDS) --out $(@D)/suite > /dev/null
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
 
@@ -244,7 +253,7 @@ $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summar
 TIMED_SEEDS := $(call SEEDS_OF,$(firstword $(SEEDED)))
 known_seeds = $(if $(TIMED_SEEDS),,$(error SEEDED: expected models in neurocnnf/weights, got $(SEEDED)))
 pair_of_seed = $(foreach m,$(1) $(1:$(firstword $(SEEDED))%=$(lastword $(SEEDED))%),$(BUILD)/seeds/decoded/$(m)/.tang2018)
-$(sort $(foreach m,$(TIMED_SEEDS),$(call pair_of_seed,$(m)))): $(BUILD)/seeds/decoded/%/.tang2018: $(TIMING) $(DATA) $(READY)
+$(sort $(foreach m,$(TIMED_SEEDS),$(call pair_of_seed,$(m)))): $(BUILD)/seeds/decoded/%/.tang2018: $(TIMING) $(DATA) $(READY) $(ASKED)/seed-steps
 	$(call keep,$(PY) -m analysis.decode_stage $* --n-steps $(SEED_STEPS) --out $(@D)/tang2018 $(QUICK))
 
 define seed_rules
@@ -256,26 +265,27 @@ endef
 $(foreach m,$(TIMED_SEEDS),$(eval $(call seed_rules,$(m))))
 
 SEED_TIMES := $(TIMED_SEEDS:%=$(BUILD)/seeds/times/.%)
-$(BUILD)/seeds/recognition_times.summary.csv: $(wildcard analysis/*.py) $(SEED_TIMES)
+$(BUILD)/seeds/recognition_times.summary.csv: $(wildcard analysis/*.py) $(SEED_TIMES) $(ASKED)/seeds
 	$(known_seeds)@$(PY) -m analysis.time_spread --in $$(cat $(SEED_TIMES)) --out $(basename $(basename $@)) > /dev/null
 
 SEED_READOUTS := $(TIMED_SEEDS:%=$(BUILD)/seeds/comparison/.%)
-$(BUILD)/seeds/readouts.summary.csv: $(wildcard analysis/*.py) $(SEED_READOUTS)
+$(BUILD)/seeds/readouts.summary.csv: $(wildcard analysis/*.py) $(SEED_READOUTS) $(ASKED)/seeds
 	$(known_seeds)@$(PY) -m analysis.readout_spread --in $$(cat $(SEED_READOUTS)) --out $(basename $(basename $@)) > /dev/null
 
-attacks_on = $(1:%=$(BUILD)/robustness/steps-0-$(ROBUST_STEPS)/%.csv)
+attacks_on = $(1:%=$(BUILD)/robustness/steps-0-$(ROBUST_STEPS)-of-$(ATTACKED)/%.csv)
 ATTACKS := $(call attacks_on,$(ROBUST))
 # What `make controls` attacks; of what `make robustness` does not, the last step alone: every one would take hours.
 ATTACKED_TOO := $(if $(filter $(CONTROL_STEPS),$(ROBUST_STEPS)),$(ROBUST))
 ATTACKABLE := $(foreach m,$(filter-out shuffled-%,$(CONTROLS)),$(call SEEDS_OF,$(m)))
-LAST_ATTACKS := $(if $(NEUROCNNF_DATA),$(patsubst %,$(BUILD)/robustness/step-$(CONTROL_STEPS)/%.csv,$(filter-out $(ATTACKED_TOO),$(ATTACKABLE))))
+LAST_ATTACKS := $(if $(NEUROCNNF_DATA),$(patsubst %,$(BUILD)/robustness/step-$(CONTROL_STEPS)-of-$(ATTACKED)/%.csv,$(filter-out $(ATTACKED_TOO),$(ATTACKABLE))))
 ANSWERS := --n-steps $(ROBUST_STEPS)
 $(LAST_ATTACKS): ANSWERS := --last-only --n-steps $(CONTROL_STEPS)
 $(ATTACKS) $(LAST_ATTACKS): $(CODE) $(DATA) $(READY)
 	@$(RUN) robustness $(basename $(@F)) $(ANSWERS) --n-images $(ATTACKED) --workers $(WORKERS) --out $@ $(QUICK)
 	@touch $@ $(BUILD)/.drawn
 
-$(BUILD)/robustness/table.csv: $(wildcard analysis/*.py) $(ATTACKS)
+$(ASKED)/robustness: LISTED := $(ATTACKS)
+$(BUILD)/robustness/table.csv: $(wildcard analysis/*.py) $(ATTACKS) $(ASKED)/robustness
 	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
 
 EVALUATIONS := $(foreach m,$(CORRUPTED),$(BUILD)/accuracy/$(m).csv)
@@ -285,11 +295,13 @@ $(EVALUATIONS): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
 
 CONTROL_CARDS := $(foreach m,$(CONTROLS),neurocnnf/weights/$(m).json)
 CONTROL_ATTACKS := $(call attacks_on,$(filter $(ATTACKABLE),$(ATTACKED_TOO))) $(LAST_ATTACKS)
-$(BUILD)/controls/spread.summary.csv: $(wildcard analysis/*.py) $(CONTROL_CARDS) $(CONTROL_ATTACKS)
+$(ASKED)/controls: LISTED := $(CONTROLS) $(CONTROL_STEPS) $(CONTROL_ATTACKS)
+$(BUILD)/controls/spread.summary.csv: $(wildcard analysis/*.py) $(CONTROL_CARDS) $(CONTROL_ATTACKS) $(ASKED)/controls
 	@$(PY) -m analysis.accuracy_spread --accuracy $(CONTROL_CARDS) --attacked $(CONTROL_ATTACKS) \
 	  --control $(lastword $(CONTROLS)) --n-steps $(CONTROL_STEPS) --out $(basename $(basename $@)) > /dev/null
 
-$(BUILD)/corruptions.csv: analysis/corruptions_summary.py $(EVALUATIONS)
+$(ASKED)/corruptions: LISTED := $(CORRUPTED)
+$(BUILD)/corruptions.csv: analysis/corruptions_summary.py $(EVALUATIONS) $(ASKED)/corruptions
 	@$(PY) -m analysis.corruptions_summary --in $(EVALUATIONS:.csv=.images.csv.gz) --out $@
 
 RESTORED := $(foreach m,$(SHARPENED),$(BUILD)/sharpening/$(m).csv)
@@ -306,22 +318,22 @@ $(BUILD)/glimpses/.$(LABELLED): $(CODE) $(wildcard analysis/glimpses*.py) analys
 # The suite finds these scores made: two processes at once would write the same files.
 $(SUITES): | $(SCORES) $(RANKED)
 
-$(CONDITIONS): $(TIMING) $(DATA) $(READY)
+$(CONDITIONS): $(TIMING) $(DATA) $(READY) $(ASKED)/suite
 	$(call keep,$(PY) -m analysis.condition_times $(SUITE) --out $(@D)/maniquet2025 --simulate-missing $(QUICK))
 
 $(NETWORKS): $(RANKED) $(TIMING) $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.published_networks $$(cat $(RANKED) | sort -u) --out $(@D)/maniquet2025)
 
-$(TRADE_OFF): $(TIMING) $(DATA) $(READY)
+$(TRADE_OFF): $(TIMING) $(DATA) $(READY) $(ASKED)/suite
 	$(call keep,$(PY) -m analysis.speed_accuracy $(SUITE) --out $(@D)/kumbhar2021 --simulate-missing $(QUICK))
 
-$(LATENCY): $(TIMING) $(DATA) $(READY)
+$(LATENCY): $(TIMING) $(DATA) $(READY) $(ASKED)/suite
 	$(call keep,$(PY) -m analysis.time_mapping $(SUITE) --out $(@D)/zhang2011 --simulate-missing $(QUICK))
 
 $(sort $(DECODED) $(PAIR)): $(BUILD)/decoded/%/.tang2018: $(TIMING) $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.decode_stage $* --out $(@D)/tang2018 --simulate-missing $(QUICK))
 
-$(COMPARED) $(MASKED): $(BUILD)/%/.tang2018: $(DECODED) $(TIMING) $(READY)
+$(COMPARED) $(MASKED): $(BUILD)/%/.tang2018: $(DECODED) $(TIMING) $(READY) $(ASKED)/suite
 	$(call keep,$(PY) -m analysis.$*_stage --in $$(cat $(DECODED)) --out $(@D)/tang2018)
 
 $(TIMES): $(PAIR) $(TIMING) $(READY)
@@ -360,7 +372,8 @@ $(BUILD)/figures/robustness.png: $(DRAWING) $(ATTACKS) $(BUILD)/robustness/table
 $(BUILD)/figures/corruptions.png: $(DRAWING) $(BUILD)/corruptions.csv
 	$(call draw,$(BUILD)/corruptions.csv)
 
-$(BUILD)/figures/sharpening.png: $(DRAWING) $(RESTORED)
+$(ASKED)/sharpening: LISTED := $(SHARPENED)
+$(BUILD)/figures/sharpening.png: $(DRAWING) $(RESTORED) $(ASKED)/sharpening
 	$(call draw,$(RESTORED))
 
 $(BUILD)/figures/controls.png: $(DRAWING) $(BUILD)/controls/spread.summary.csv

@@ -58,8 +58,8 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame, n_steps: int | Non
             raise ValueError(f"attacks: expected one ε, got {several}. Give the tables of one.")
         last = min(last, attacked["step"].max())
         attacked = attacked[attacked["step"] <= last]
-        names = [NAMES.get(name, name.replace("pgd", "PGD").replace("-smooth", ", smooth")) for name in attacked["attack"]]
-        parts.append(attacked.assign(kind=names, level=0.0, n=attacked["n_used"]))
+        kinds = attacked["attack"].replace(NAMES).str.replace("pgd", "PGD").str.replace("-smooth", ", smooth")
+        parts.append(attacked.assign(kind=kinds, level=0.0, n=attacked["n_used"]))
     if not by_step.empty:
         by_step = by_step[by_step["step"] <= last]
         if "seed" in by_step:

@@ -3,7 +3,7 @@
 Columns as in Huang et al. (2020, arXiv 2007.09200, tables 1 and 2), with AutoAttack and the answers that no attack
 changed beside them; each kind of model at the last step that it was trained for, and at the last that was measured.
 "any e2e" is the worst of five attacks through all steps of the answer (PGD with 7 and 50 gradients, the latter through
-smooth gates too, SPSA, AutoAttack), which every model meets alike; "any" that of a recurrent model's other four as well,
+smooth gates too, SPSA, AutoAttack), which every model meets alike; "any" that of a recurrent model's other four, too,
 made through its step 0 alone or on the control.
 
 Run ``python -m analysis.robustness_summary --in build/robustness/cnn*.csv --out build/robustness/table``.

@@ -15,10 +15,10 @@ CAPTION = """Accuracy of CNN-F and its controls over seeds, at the last step com
 their mean. Right: difference from the feedforward control of the same seed, whose training shares its feedforward part
 (of the wide control: initial seed and order of images alone): each seed's (small), mean, and 95 % interval (Student's t
 over seeds, the same images; none where all seeds differ alike; not corrected for the number of rows). Corruptions:
-means over three levels. Under attack, the answers of the last step's own logits, attacked through all steps;
-smooth: hard functions of feedback replaced by smooth ones in the backward pass; any attack: right only where none of
-the others changed the answer, of the images that all attacked. n: images. Numbers on the right: seeds measured, of all; p of no difference, Holm over a model's
-conditions. Missing: not attacked."""
+means over three levels. Under attack, the answers of the last step's own logits, attacked through all steps; smooth:
+hard functions of feedback replaced by smooth ones in the backward pass; any attack: right only where none of the others
+changed the answer, of the images that all attacked. n: images. Numbers on the right: seeds measured, of all; p of no
+difference, Holm over a model's conditions. Missing: not attacked."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -5,8 +5,8 @@ which no scale of the logits can hide from; Square, which uses no gradient. The 
 that cross-entropy is 0 in float32, as ``cnnf-mnist`` mostly is. The standard ensemble aims its second attack at each
 wrong class in turn, and has a fourth, FAB, that looks for the nearest adversarial image, at ten gradients a step: both
 are left out, and the toolbox's APGD gives its last image, not the worst on its way, so that what is run here is weaker.
-Its gradients are the model's own, hidden where those are (`neurocnnf.smooth_gates`). An image that the ensemble does not
-turn comes back as it was.
+Its gradients are the model's own, hidden where those are (`neurocnnf.smooth_gates`). An image that the ensemble does
+not turn comes back as it was.
 """
 
 from __future__ import annotations

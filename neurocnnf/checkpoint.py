@@ -1,8 +1,8 @@
 """Shipped and local checkpoints: weights in few bytes beside a card that says how they came about.
 
 Weights are kept in half precision, large matrices in 8 bits: each row as integers of -127 … 127 times a scale of its
-own, which moves a weight by at most half a 127th of the row's largest. What a card reports is measured on weights that
-were rounded so.
+own, which moves a weight by at most half a 127th of the row's largest, or by 3e-5. What a card reports is measured on
+weights that were rounded so.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from neurocnnf.unrolled import UnrolledModel
 SHIPPED = Path(__file__).parent / "weights"
 LARGE, LEVELS, SCALE = 100_000, 127, ".scale"
 """Number of weights from which on a matrix is large; integers on either side of 0; ending of the scales' names."""
+SMALLEST = torch.finfo(torch.half).smallest_normal
+"""Of a scale."""
 
 
 def list_models() -> list[str]:
@@ -45,7 +47,7 @@ def load_model(name: str | Path) -> UnrolledModel:
     Raises
     ------
     ValueError
-        If there is no such checkpoint, or it has no card.
+        If there is no such checkpoint, or it has no card, or that of other weights.
     """
     path = Path(name) if str(name).endswith(".safetensors") else SHIPPED / f"{name}.safetensors"
     card_path = path.with_suffix(".json")
@@ -56,9 +58,14 @@ def load_model(name: str | Path) -> UnrolledModel:
                 f"(.json) beside it, got {str(name)!r}; {needed.name} is missing."
             )
     card = json.loads(card_path.read_text())
+    if (found := file_hash(path)) != card.get("sha256"):
+        raise ValueError(
+            f"{path.name}: expected the weights that {card_path.name} was written of, with the SHA-256 "
+            f"{card.get('sha256')}, got {found}. Ship both together."
+        )
     model = build_model(card["architecture"], feedback_to=card["feedback_to"], feedback_rate=card["feedback_rate"])
     model.load_state_dict(unpack(load_file(path)))
-    model.name, model.card = path.stem, {**card, "sha256": file_hash(path)}
+    model.name, model.card = path.stem, card
     return model.eval()
 
 
@@ -72,7 +79,7 @@ def save_model(model: UnrolledModel, path: Path, card: dict) -> None:
     path
         With or without ``.safetensors``; other dots belong to the name.
     card
-        What made the weights and how well they do; architecture and feedback are added.
+        What made the weights and how well they do; architecture, feedback and the weights' hash are added.
     """
     path = path.with_name(path.name.removesuffix(".safetensors") + ".safetensors")
     write_atomically(path, save(pack(model.state_dict())))
@@ -82,7 +89,8 @@ def save_model(model: UnrolledModel, path: Path, card: dict) -> None:
         "feedback_rate": model.feedback_rate,
         "parameters": sum(p.numel() for p in model.parameters()),
     }
-    write_atomically(path.with_suffix(".json"), (json.dumps({**architecture, **card}, indent=1) + "\n").encode())
+    whole = {**architecture, **card, "sha256": file_hash(path)}  # a loaded model's card has the hash of its own
+    write_atomically(path.with_suffix(".json"), (json.dumps(whole, indent=1) + "\n").encode())
 
 
 def round_to_kept(model: UnrolledModel) -> UnrolledModel:
@@ -97,11 +105,11 @@ def pack(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, value in state.items():
         if value.ndim == 2 and value.numel() >= LARGE:
             largest = value.float().abs().amax(dim=1, keepdim=True) / LEVELS
-            # Rounded up: no weight is beyond ±127, and what was rounded once is not moved by rounding it again.
+            # Rounded up: no weight is beyond ±127, and what was rounded once is not moved by rounding it again. Below
+            # its smallest normal number half precision is too coarse for that.
             scale = largest.half()
-            scale = torch.where(scale.float() < largest, _next_half(scale), scale)
-            integers = (value.float() / scale.float().clamp(min=torch.finfo(torch.half).smallest_normal)).round()
-            packed[name], packed[name + SCALE] = integers.to(torch.int8).contiguous(), scale
+            scale = torch.where(scale.float() < largest, _next_half(scale), scale).clamp(min=SMALLEST)
+            packed[name], packed[name + SCALE] = (value.float() / scale.float()).round().to(torch.int8), scale
         else:
             packed[name] = value.half().contiguous()
     return packed

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurocnnf.degradations import DEGRADATION_LEVELS, degrade
 from neurocnnf.images import load_training_set, to_model_range
+from neurocnnf.lesions import ShuffledCNNF
 from neurocnnf.progress import Progress
 from neurocnnf.unrolled import UnrolledModel
 
@@ -116,18 +117,31 @@ def right_answers(
     for number, (kind, level, n) in enumerate(todo, start=1):
         # A generator per condition, so that each sees the same noise whatever else is measured.
         generator = torch.Generator().manual_seed(seed * 1000 + number)
-        right = []
-        for x, y in zip(images[:n].split(BATCH), labels[:n].split(BATCH), strict=True):
-            seen = x if kind == "clean" else degrade(x, kind, level, generator)
+        shown = images[:n]
+        if kind != "clean":
+            shown = torch.cat([degrade(x, kind, level, generator) for x in shown.split(BATCH)])
+        right = torch.empty(steps + 1, n, dtype=torch.int32)
+        for some in _companies(model, n, seed):
+            seen = shown[some].to(model.device, model.dtype)
             with torch.no_grad():
-                logits = model.unroll(seen.to(model.device, model.dtype), steps, compiled=compiled, chunk=BATCH).logits
-            right.append(logits.argmax(-1).cpu() == y)
-            done += len(x)
+                logits = model.unroll(seen, steps, compiled=compiled, chunk=BATCH).logits
+            right[:, some] = (logits.argmax(-1).cpu() == labels[some]).int()
+            done += len(some)
             if progress:
                 progress(model.name, done, total)
-        by_step = {f"{STEP}{step}": row for step, row in enumerate(torch.cat(right, dim=1).int().numpy())}
+        by_step = {f"{STEP}{step}": row for step, row in enumerate(right.numpy())}
         parts.append(pd.DataFrame({"degradation": kind, "level": level, "image": range(n)} | by_step))
     return pd.concat(parts, ignore_index=True)
+
+
+def _companies(model: UnrolledModel, n: int, seed: int) -> tuple[Tensor, ...]:
+    """Divide n images into batches: in their order, or at random where an image's answer depends on the others.
+
+    Some sets come sorted by class, so that a neighbour's class would follow from an image's own.
+    """
+    if isinstance(model, ShuffledCNNF):
+        return torch.randperm(n, generator=torch.Generator().manual_seed(seed)).split(BATCH)
+    return torch.arange(n).split(BATCH)
 
 
 def steps_of(right: pd.DataFrame) -> list[str]:

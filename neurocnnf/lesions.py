@@ -1,4 +1,4 @@
-"""Controls: CNN-F with one property of its feedback taken away."""
+"""Controls: CNN-F with a part of its feedback taken away, and what hangs on that part."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from neurocnnf.model import CNNF
 
 class UntiedCNNF(CNNF):
     """Feedback with weights of its own: no longer the inverse of the same generative model.
+
+    They are drawn at random, and learn from the first batch with feedback on only: CNN-F's have learnt with the
+    feedforward sweep until then. What this control loses is due to both.
 
     Parameters
     ----------
@@ -37,7 +40,8 @@ class UngatedCNNF(CNNF):
     """Feedback through a plain transposed network: no AdaReLU and no AdaPool, but ReLU and max-pooling.
 
     Feedback passes every unit, in residual blocks too, and spreads evenly over each pooled window; the forward half of
-    a step is the plain sweep, from the updated feature. What is left of CNN-F is the feature update.
+    a step is the plain sweep, from the updated feature: the levels above are not drawn towards their feedback either,
+    which AdaReLU does. What is left of CNN-F is the feature update.
     """
 
     def _feedback_level(self, i: int, g: Tensor, remembered):

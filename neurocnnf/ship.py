@@ -57,7 +57,7 @@ def ship(
     Raises
     ------
     ValueError
-        If a run is missing or not finished, is of another seed, or its recipe has changed since.
+        If a run is missing or not finished, is of another seed, or its recipe or weights have changed since.
     """
     recipe = find_recipe(recipe_name)
     for seed, run in enumerate(runs):
@@ -68,6 +68,11 @@ def ship(
     paths = []
     for seed in range(len(runs) if every_seed else 1):
         model.load_state_dict(unpack(load_file(runs[seed] / WEIGHTS)))
+        if (found := weights_hash(model)) != finished[seed]["weights"]:
+            raise ValueError(
+                f"{runs[seed] / WEIGHTS}: expected the weights that were measured, {finished[seed]['weights']}, got "
+                f"{found}. Remove finished.json, to measure these."
+            )
         paths.append(folder / f"{seed_name(recipe_name, seed)}.safetensors")
         # The first one's card speaks of all seeds; another's, of its own.
         here = range(len(runs)) if seed == 0 else [seed]

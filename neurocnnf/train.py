@@ -52,7 +52,7 @@ def train(
         Folder for ``state.pt`` (written every 50 batches; training goes on from it) and the log, as a table and for
         TensorBoard (`neurocnnf.training_log`). The feedforward part, which all models of one trunk share, is left
         beside it in ``<out>/../trunk-<key>-<seed>.pt`` and reused by recipes with the same feedforward part
-        (`Recipe.feedforward_key`).
+        (`Recipe.feedforward_key`), in the same precision.
     compiled
         Use ``torch.compile``: faster, after a minute of compiling. Weights then differ in the last bits.
     device
@@ -70,7 +70,7 @@ def train(
     Raises
     ------
     ValueError
-        If the folder holds the state of another recipe or seed.
+        If the folder holds the state of another recipe, seed or precision.
     FloatingPointError
         If the loss is not finite; the state before that is kept.
     """
@@ -81,13 +81,14 @@ def train(
     model = build_model(recipe.model, seed=seed).to(device)
     if device != "cpu" and recipe.optimiser != "muon":  # whose matrices share the kernels' storage
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    trunk = out.parent / f"trunk-{recipe.feedforward_key()}-{seed}.pt"
-    _check_same_run(out, f"{recipe}, seed {seed}\n")
+    precision = ", bfloat16" if half else ""
+    trunk = out.parent / f"trunk-{recipe.feedforward_key()}-{seed}{'-bfloat16' if half else ''}.pt"
+    _check_same_run(out, f"{recipe}{precision}, seed {seed}\n")
     optimiser, done, seconds = _resume(model, recipe, [out / "state.pt", trunk])
     if done == recipe.batches:
         return model
     worker = copy.deepcopy(model).to(torch.bfloat16) if half else model
-    machine = f"{_machine(next(model.parameters()).device)}{', bfloat16' if half else ''}"
+    machine = f"{_machine(next(model.parameters()).device)}{precision}"
     with TrainingLog(out, done, seconds) as log:
         started = time.monotonic() - seconds
         for batch in range(done, recipe.batches):

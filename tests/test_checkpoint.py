@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from neurocnnf import build_model, list_models, load_model
-from neurocnnf.checkpoint import SHIPPED, round_to_kept, save_model
+from neurocnnf.checkpoint import LARGE, SHIPPED, pack, round_to_kept, save_model, unpack
 
 CARD = {"name": "mine", "data": "digits", "seeds": 1}
 
@@ -95,8 +95,8 @@ def test_the_card_says_what_the_model_is_and_what_was_told(model, saved):
         "feedback_rate": 0.25,
         "parameters": sum(p.numel() for p in model.parameters()),
     }
-    assert card == described | CARD
-    assert load_model(saved).card == card | {"sha256": hashlib.sha256(saved.read_bytes()).hexdigest()}
+    assert card == described | CARD | {"sha256": hashlib.sha256(saved.read_bytes()).hexdigest()}
+    assert load_model(saved).card == card
 
 
 def test_a_loaded_model_can_be_saved_and_loaded_under_another_name(saved, tmp_path):
@@ -116,6 +116,23 @@ def test_dots_belong_to_the_name(model, tmp_path, name):
 
 def test_a_path_may_be_a_string(saved):
     assert load_model(str(saved)).name == "mine"
+
+
+def test_a_card_of_other_weights_is_refused(model, saved, tmp_path):
+    with torch.no_grad():
+        next(model.parameters()).add_(1)
+    save_model(model, tmp_path / "other", {})
+    saved.with_suffix(".json").write_bytes((tmp_path / "other.json").read_bytes())
+    with pytest.raises(ValueError, match=r"expected the weights that .*\.json was written of"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("largest", [7e-3, 1e-3, 1e-5, 1e-9])
+def test_small_rows_move_by_half_the_smallest_scale_at_most_and_are_not_moved_by_rounding_again(largest):
+    row = torch.linspace(-largest, largest, LARGE)[None]
+    once = unpack(pack({"w": row}))["w"]
+    assert (once - row).abs().max() <= 2**-15  # half of half precision's smallest normal number
+    assert torch.equal(unpack(pack({"w": once}))["w"], once)
 
 
 def test_other_weights_have_another_hash(model, saved, tmp_path):

@@ -1,4 +1,4 @@
-"""Each lesion takes away the one property of CNN-F's feedback that it is named after, and leaves the rest."""
+"""Each lesion takes away the property of CNN-F's feedback that it is named after, and what hangs on it alone."""
 
 import pytest
 import torch

@@ -64,6 +64,20 @@ def test_trainings_are_attacked_with_every_seed_and_their_control():
     assert {one.split()[0] for one in commands(done, "-m neurocnnf robustness ")} == names
 
 
+def test_a_shorter_list_is_told_from_the_one_before(tmp_path):
+    def ask(suite):
+        target = f"{tmp_path}/.asked/suite"
+        command = ["make", target, f"BUILD={tmp_path}", f"SUITE={suite}"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert not done.stderr
+        return Path(target).read_text(), Path(target).stat().st_mtime_ns
+
+    both, again, one = ask("a b"), ask("a b"), ask("b")
+    assert both == again
+    assert (both[0], one[0]) == ("a b\n", "b\n")
+    assert one[1] > both[1]
+
+
 def test_a_name_that_is_not_known_is_said_and_nothing_waits_for_input():
     done = dry_run("seeds", "SEEDED=nobody")
     assert done.returncode

@@ -146,7 +146,8 @@ def test_accuracy_falls_to_0_as_epsilon_grows(nets, digits):
 
 def test_no_room_to_move_changes_nothing(nets, digits):
     table = quick(nets[0], digits, Attack(0.0, 0.0), control=nets[1])
-    assert correct(table, "any", "any").equals(correct(table, "clean", "none"))
+    assert correct(table, "pgd-8", "e2e").equals(correct(table, "clean", "none"))
+    assert (correct(table, "any", "any") == FAST.n_costly).all()
 
 
 def test_a_feedforward_control_has_step_0_only_and_meets_every_attack_once(nets, digits):

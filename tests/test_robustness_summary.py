@@ -34,7 +34,7 @@ def test_each_cell_is_the_accuracy_of_its_attack_readout_and_last_step(table):
                 assert found.loc[row, name] == pytest.approx(10 * place + shown)
     assert found["transfer"].isna().to_list() == [True, False, False]
     assert found["step"].to_list() == [0, 5, 5]
-    assert set(found["n"]) == {"200 (SPSA, AutoAttack: 20)"}
+    assert set(found["n"]) == {"200 (SPSA, AutoAttack, any: 20)"}
 
 
 def test_a_table_per_epsilon_shares_what_is_clean(table):

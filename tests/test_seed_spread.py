@@ -61,6 +61,17 @@ def test_the_interval_over_seeds_is_students():
     assert row["p_holm"] == pytest.approx(3 * paired.pvalue)
 
 
+def test_what_differs_alike_in_every_seed_counts_in_the_family():
+    table = spread.by_seed(suite(), "cnn-x")
+    alike = (table["benchmark"] == "b") & (table["model"] == "cnnf-x")
+    table.loc[alike, "difference"] = -0.05
+    summary = spread.over_seeds(table)
+    here = summary[summary["model"] == "cnnf-x"].set_index("benchmark")
+    assert here.loc["b", ["p", "p_holm"]].isna().all()
+    assert here.loc["a", "p_holm"] == pytest.approx(3 * here.loc["a", "p"])  # of a, b and c
+    assert np.isnan(here.loc["d", "p_holm"])  # of which there are no pairs
+
+
 def test_seeds_without_a_score_are_counted():
     assert (summary_of("c", "cnn-x")["n_seeds"], summary_of("c", "cnn-x")["n_total"]) == (2, 3)
     row = summary_of("c", "cnnf-x")  # three scores, two pairs

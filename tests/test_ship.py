@@ -148,6 +148,13 @@ def test_a_finished_run_can_be_shipped_from_another_machine_without_its_state(tr
     assert card_of(path) == card_of(shipped["cnnf-digits"])
 
 
+def test_weights_that_are_not_those_that_were_measured_are_refused(trained, shipped, tmp_path):
+    run = shutil.copytree(trained["cnnf-digits"][0], tmp_path / "run")
+    shutil.copy(trained["cnnf-digits"][1] / ship.WEIGHTS, run / ship.WEIGHTS)
+    with pytest.raises(ValueError, match="expected the weights that were measured"):
+        ship.ship("cnnf-digits", [run], folder=tmp_path)
+
+
 def test_a_finished_run_of_a_recipe_that_has_changed_is_refused(trained, shipped, tmp_path, monkeypatch):
     monkeypatch.setitem(recipes.RECIPES, "cnnf-digits", replace(TINY, gradient_clip=0.3))
     with pytest.raises(ValueError, match=r"expected a run of Recipe\(.*gradient_clip=0.3.*, got one of .* Train it"):

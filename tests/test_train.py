@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 
 from neurocnnf import build_model, recipes
+from neurocnnf.attacks import pgd
 from neurocnnf.optimisers import make_optimiser
-from neurocnnf.recipes import Recipe
-from neurocnnf.train import load_training_tensors, train, train_batch
+from neurocnnf.recipes import Attack, Recipe
+from neurocnnf.train import _batch_index, load_training_tensors, train, train_batch
 from neurocnnf.training_log import LOG_COLUMNS
 
 TINY = Recipe(
@@ -230,6 +231,33 @@ def test_one_batch_is_one_step_on_the_loss_as_it_is_written_down_with_its_gradie
     torch.testing.assert_close(moved, expected.double(), rtol=1e-3, atol=3e-8)  # float32 weights, near 1
 
 
+def test_one_batch_of_attacked_images_is_one_step_on_the_papers_loss(data):
+    # Both halves' cross-entropy at every step, and the attacked half's reconstruction compared with clean features.
+    attack = Attack(epsilon=0.3, step_size=0.1, n_attack_steps=2)
+    recipe = replace(TINY, augmentation="none", feedback_batch_size=N_IMAGES, attack=attack, clean_weight=0.3)
+    images, labels = data
+    ours, slow = build_model("cnnf-digits", seed=5), build_model("cnnf-digits", seed=5)
+    batch = 4
+    row = train_batch(ours, torch.optim.SGD(ours.parameters(), 1.0), recipe, images, labels, 5, batch)
+
+    order = _batch_index(N_IMAGES, recipe, 5, batch)
+    clean, answers = images[order], labels[order]
+    generator = torch.Generator().manual_seed(5 * 1_000_003 + batch)
+    attacked = pgd(slow, clean, answers, epsilon=0.3, step_size=0.1, n_attack_steps=2, generator=generator)
+    assert 0.1 < (attacked - clean).abs().max() <= 0.3 + 1e-6
+    of_clean, of_attacked = slow.unroll(clean, 2), slow.unroll(attacked, 2)
+    entropy = [
+        F.cross_entropy(trajectory.logits.flatten(0, 1), answers.repeat(3)) for trajectory in (of_clean, of_attacked)
+    ]
+    feature = of_clean.activation("block2", 0).detach()
+    error = sum((r - feature).square().mean() for r in of_attacked.reconstructions) / 2
+    assert row["reconstruction_error"] == pytest.approx(error.item(), rel=1e-4)
+    loss = (0.3 * entropy[0] + entropy[1]) / 2 + recipe.reconstruction_weight * error
+    assert row["loss"] == pytest.approx(loss.item(), rel=1e-4)
+    right = [(step.argmax(-1) == answers).float().mean().item() for step in of_clean.logits]
+    assert row["accuracies"] == pytest.approx(right)
+
+
 def whole_images(images, n_steps, generator):
     return images.expand(n_steps, -1, -1, -1, -1)
 
@@ -392,3 +420,14 @@ def test_in_bfloat16_weights_stay_float32_near_those_of_float32_and_the_state_sa
     assert torch.nn.functional.cosine_similarity(half - start, full - start, dim=0) > 0.8
     states = [torch.load(out / "state.pt", weights_only=True) for out in (whole[1], tmp_path / "run")]
     assert states[1]["machine"] == states[0]["machine"] + ", bfloat16"
+
+
+def test_each_precision_has_a_trunk_and_a_state_of_its_own(whole, data, tmp_path):
+    out = shutil.copytree(whole[1], tmp_path / "run")
+    with pytest.raises(ValueError, match=r"expected the state of .*bfloat16, seed 5, got that of "):
+        train("cnnf-digits", 5, out, half=True, data=data)
+    half = train("cnnf-digits", 5, tmp_path / "half" / "run", half=True, data=data)
+    for trunk in whole[1].parent.glob("trunk-*"):
+        shutil.copy(trunk, tmp_path / "half")
+    again = train("cnnf-digits", 5, tmp_path / "half" / "again", half=True, data=data)
+    assert torch.equal(weights(again), weights(half))
