@@ -7,8 +7,10 @@ e1008215. With ``y_l,t`` what layer l does at step t before pooling,
     y_l,t = ReLU(InsNorm(B_l * pool(y_{l-1},t) + L_l * y_l,t-1) + b_l),      step 0 without the term of t-1.
 
 Normalisation and bias are the trunk's (theirs: batch or local response normalisation), so that the recurrence is all
-that differs from CNN-F. A wide ResNet's stem and blocks neither rectify nor pool what they give; there the rule is
-ours. The lateral weights see the last answer normalised and rectified, as the next level does, but for its bias:
+that differs from CNN-F. One thing comes with it: the last answer has a size of its own, and a faint image's drive does
+not, so that from step 1 on the first layer's answer, and accuracy, depend on contrast. A wide ResNet's stem and blocks
+neither rectify nor pool what they give; there the rule is ours. The lateral weights see the last answer normalised and
+rectified, as the next level does, but for its bias:
 
     y_l,t = B_l(y_{l-1},t) + L_l * ReLU(InsNorm(y_l,t-1)).
 """
