@@ -257,9 +257,9 @@ $(sort $(foreach m,$(TIMED_SEEDS),$(call pair_of_seed,$(m)))): $(BUILD)/seeds/de
 	$(call keep,$(PY) -m analysis.decode_stage $* --n-steps $(SEED_STEPS) --out $(@D)/tang2018 $(QUICK))
 
 define seed_rules
-$(BUILD)/seeds/times/.$(1): $(call pair_of_seed,$(1)) $(TIMING) $(READY)
+$(BUILD)/seeds/times/.$(1): $(call pair_of_seed,$(1)) $(TIMING) $(READY) $(ASKED)/seeds
 	$$(call keep,$(PY) -m analysis.recognition_time --in $$$$(cat $(call pair_of_seed,$(1))) --out $$(@D)/$(1))
-$(BUILD)/seeds/comparison/.$(1): $(call pair_of_seed,$(1)) $(TIMING) $(READY)
+$(BUILD)/seeds/comparison/.$(1): $(call pair_of_seed,$(1)) $(TIMING) $(READY) $(ASKED)/seeds
 	$$(call keep,$(PY) -m analysis.comparison_stage --in $$$$(cat $(call pair_of_seed,$(1))) --out $$(@D)/$(1))
 endef
 $(foreach m,$(TIMED_SEEDS),$(eval $(call seed_rules,$(m))))
@@ -412,7 +412,7 @@ $(foreach f,time_readouts cleaning occlusion_levels,$(BUILD)/figures/$(f).png): 
 $(BUILD)/figures/masking.png: $(DRAWING) $(MASKED)
 	$(call draw,$$(cat $(MASKED)))
 
-$(BUILD)/figures/trajectories.png: $(DRAWING) $(DECODED)
+$(BUILD)/figures/trajectories.png: $(DRAWING) $(DECODED) $(ASKED)/suite
 	$(call draw,$$(cat $(DECODED)))
 
 $(BUILD)/figures/composite.png: $(DRAWING) $(BUILD)/suite/suite.csv

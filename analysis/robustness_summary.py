@@ -87,6 +87,8 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
                 for readout in READOUTS if last else READOUTS[:1]:
                     name = NAMES.get(kind, kind) + (f" ({readout})" if last else "")
                     one = own[(own["readout"] == readout) & (own["step"] == step)]
+                    if one.empty:  # of the last step, its own answers may have been attacked alone
+                        continue
                     rows.append(about | {"model": name, "step": step, "trained": trained} | _row(one))
     return pd.DataFrame(rows)
 

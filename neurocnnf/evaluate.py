@@ -98,7 +98,8 @@ def right_answers(
     n_degraded
         How many of the images, from the first on, each degraded condition uses; all of them where None.
     seed
-        Of the degradations: models evaluated with the same seed see the same pixels.
+        Of the degradations: models evaluated with the same seed see the same pixels. And of the company of images that
+        are answered together.
     compiled
         As in `CNNF.unroll`.
     progress

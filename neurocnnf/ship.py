@@ -68,6 +68,7 @@ def ship(
     paths = []
     for seed in range(len(runs) if every_seed else 1):
         model.load_state_dict(unpack(load_file(runs[seed] / WEIGHTS)))
+        model = round_to_kept(model)  # a run may have been finished when other rounding was kept
         if (found := weights_hash(model)) != finished[seed]["weights"]:
             raise ValueError(
                 f"{runs[seed] / WEIGHTS}: expected the weights that were measured, {finished[seed]['weights']}, got "

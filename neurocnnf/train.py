@@ -51,8 +51,8 @@ def train(
     out
         Folder for ``state.pt`` (written every 50 batches; training goes on from it) and the log, as a table and for
         TensorBoard (`neurocnnf.training_log`). The feedforward part, which all models of one trunk share, is left
-        beside it in ``<out>/../trunk-<key>-<seed>.pt`` and reused by recipes with the same feedforward part
-        (`Recipe.feedforward_key`), in the same precision.
+        beside it in ``<out>/../trunk-<key>-<seed>-<precision>.pt`` and reused by recipes with the same feedforward part
+        (`Recipe.feedforward_key`).
     compiled
         Use ``torch.compile``: faster, after a minute of compiling. Weights then differ in the last bits.
     device
@@ -82,7 +82,7 @@ def train(
     if device != "cpu" and recipe.optimiser != "muon":  # whose matrices share the kernels' storage
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     precision = ", bfloat16" if half else ""
-    trunk = out.parent / f"trunk-{recipe.feedforward_key()}-{seed}{'-bfloat16' if half else ''}.pt"
+    trunk = out.parent / f"trunk-{recipe.feedforward_key()}-{seed}-{'bfloat16' if half else 'float32'}.pt"
     _check_same_run(out, f"{recipe}{precision}, seed {seed}\n")
     optimiser, done, seconds = _resume(model, recipe, [out / "state.pt", trunk])
     if done == recipe.batches:

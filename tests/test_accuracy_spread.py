@@ -37,7 +37,10 @@ def attacked():
             ("clean", "none"): 5.0,
             ("pgd-7", "first"): 0.6,
             ("pgd-7", "e2e"): 0.7,
+            ("pgd-50-smooth", "e2e"): 0.4,
             ("spsa", "e2e"): 0.5,
+            ("any", "e2e"): 0.3,
+            ("any", "any"): 0.2,
         }.items()
         for readout in ("last", "average")
         for step in range(n + 1)
@@ -46,14 +49,15 @@ def attacked():
 
 
 PGD, SPSA, NOISE = "PGD-7 (n = 20)", "SPSA (n = 20)", "noise (n = 2 × 100)"
+SMOOTH, ANY = "PGD-50, smooth (n = 20)", "any attack (n = 20)"
 
 
 def test_conditions_are_means_over_levels_and_attacks_at_the_last_step(by_step, attacked):
     found = accuracies(by_step, attacked).set_index(["benchmark", "model"])["accuracy"]
-    expected = {"clean (n = 900)": 0.9, NOISE: 0.7, "blur (n = 100)": 0.1, PGD: 0.7, SPSA: 0.5}
+    expected = {"clean (n = 900)": 0.9, NOISE: 0.7, "blur (n = 100)": 0.1, PGD: 0.7, SMOOTH: 0.4, SPSA: 0.5, ANY: 0.3}
     for (benchmark, model), value in found.items():
         assert value == pytest.approx(expected[benchmark] - 0.01 * list(MODELS).index(model))
-    assert len(found) == 3 * 4 + 2 * 3
+    assert len(found) == 3 * 4 + 4 * 3
 
 
 def test_where_fewer_steps_were_attacked_all_is_of_those(by_step, attacked):
@@ -85,8 +89,8 @@ def test_each_seed_is_beside_its_control_and_what_was_not_attacked_is_missing(by
     ours = table[table["model"] == "cnnf-x"].set_index(["benchmark", "seed"])
     assert ours["difference"].dropna().to_numpy() == pytest.approx(0.02)
     assert set(ours.loc[ours["score"].isna(), "state"]) == {"missing"}
-    assert list(ours.index[ours["score"].isna()]) == [(PGD, 1), (SPSA, 1)]
-    assert len(table) == 5 * 4
+    assert list(ours.index[ours["score"].isna()]) == [(PGD, 1), (SMOOTH, 1), (SPSA, 1), (ANY, 1)]
+    assert len(table) == 7 * 4
     assert set(table["quantity"]) == {"accuracy"}
 
 
@@ -112,7 +116,7 @@ def test_either_part_may_be_left_out(by_step, attacked):
     assert list(dict.fromkeys(accuracies(by_step, pd.DataFrame())["benchmark"])) == [
         "clean (n = 900)", NOISE, "blur (n = 100)",
     ]  # fmt: skip
-    assert set(accuracies(pd.DataFrame(), attacked)["benchmark"]) == {PGD, SPSA}
+    assert set(accuracies(pd.DataFrame(), attacked)["benchmark"]) == {PGD, SMOOTH, SPSA, ANY}
 
 
 def test_models_with_other_last_steps_are_refused(by_step, attacked):

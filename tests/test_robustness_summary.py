@@ -60,6 +60,11 @@ def test_seeds_of_a_training_are_averaged_and_other_trainings_stand_below(table)
     assert list(cells.columns) == [name for name in found.columns if not name.endswith(" sd")]
 
 
+def test_where_the_last_steps_own_answers_alone_were_attacked_they_stand_alone(table):
+    last = table[(table["step"] == table["step"].max()) & (table["readout"] == "last") & (table["kind"] == "cnnf")]
+    assert paper_table(last)["model"].to_list() == ["CNN-F (last)"]
+
+
 def test_other_kinds_follow_and_a_feedforward_one_has_one_readout(table):
     more = pd.DataFrame([*rows("lateral", 2), *rows("wide", 0)])
     found = paper_table(pd.concat([more, table], ignore_index=True))
