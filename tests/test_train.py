@@ -64,7 +64,7 @@ def untimed_log(out):
 
 
 def trunk_of(out):
-    (trunk,) = out.parent.glob("trunk-digits-*5.pt")
+    (trunk,) = out.parent.glob("trunk-digits-*-5-float32.pt")
     return trunk
 
 
