@@ -121,8 +121,7 @@ def robustness(
     effort
         How hard the attacks try.
     last_only
-        Attack, and return, the last step's own answers alone, through all steps: the same numbers, for a tenth of the
-        time.
+        Attack, and return, the last step's own answers alone, through all steps: the same numbers for far fewer aims.
     seed
         Of every start and perturbation, each answer under each attack with a generator of its own.
     workers
