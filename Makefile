@@ -175,8 +175,9 @@ lint: $(READY)  ## Check style (ruff) and types (mypy)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 
-bench: $(READY)  ## Measure speed and memory beside a plain transcription of the equations, solvers beside peers, times
+bench: $(READY)  ## Measure speed and memory beside plain transcriptions (unrolling, training), solvers beside peers, times
 	@$(PY) tests/speed/bench.py
+	@$(PY) tests/speed/bench_training.py
 	@PYTHONPATH=. $(PY) tests/speed/bench_scoring.py
 	@PYTHONPATH=. $(PY) tests/speed/bench_times.py
 

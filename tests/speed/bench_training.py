@@ -1,0 +1,97 @@
+"""Speed of the paper's adversarial training step beside a plain transcription of it: medians of interleaved runs.
+
+.venv/bin/python tests/speed/bench_training.py                   about five minutes
+.venv/bin/python tests/speed/bench_training.py --device cuda
+
+The authors' recipe for Fashion-MNIST: 256 images, as many attacked by PGD-7, one feedback pass. Both forms must come to
+the same loss before they are timed. Matrix work: convolutions and matrix products, forward and backward, by torch's
+profiler. On one CPU thread seconds are of the processor, so that waiting for a busy machine does not count.
+"""
+
+import argparse
+import time
+
+import plain_training
+import torch
+from bench import interleaved, matmul_peak
+from torch.profiler import ProfilerActivity, profile
+
+from neurocnnf.architectures import build_model
+from neurocnnf.optimisers import make_optimiser
+from neurocnnf.recipes import find_recipe
+from neurocnnf.train import train_batch
+
+RECIPE, ROUNDS, BAR = "cnnf-fashion-mnist-adversarial", 5, 1.4
+MATRIX_WORK = ("convolution", "mm", "addmm", "bmm", "linear")  # in names such as aten::mkldnn_convolution
+
+
+def make_steps(device, forms):
+    """Return form -> a function that takes one optimiser step of a model of its own, and returns the loss."""
+    recipe = find_recipe(RECIPE)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(recipe.feedback_batch_size, 1, 28, 28, generator=generator).to(device) * 2 - 1
+    labels = torch.randint(10, (len(images),), generator=generator).to(device)
+
+    def make(form):
+        model = build_model(recipe.model, seed=0).to(device)
+        if device != "cpu" and form != "plain":
+            model.to(memory_format=torch.channels_last)
+        optimiser = make_optimiser(model, recipe)
+        draw = torch.Generator().manual_seed(1)
+
+        def step():
+            if form == "plain":
+                return plain_training.train_batch(model, optimiser, recipe, images, labels, draw)
+            return train_batch(model, optimiser, recipe, images, labels, 0, 0, form == "compiled")["loss"]
+
+        return step
+
+    return {form: make(form) for form in forms}
+
+
+def check_same_loss(steps):
+    """Refuse to time forms whose losses over three steps differ by more than their random starts explain."""
+    losses = {form: [step() for _ in range(3)] for form, step in steps.items()}
+    for form, found in losses.items():
+        for ours, theirs in zip(found, losses["plain"], strict=True):
+            if abs(ours - theirs) > 0.01 * abs(theirs):
+                raise AssertionError(f"{form}: expected the losses of the plain form, {losses['plain']}, got {found}.")
+    return losses["plain"]
+
+
+def matrix_share(step, device):
+    """Return the share of the device's busy time that convolutions and matrix products take."""
+    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device != "cpu")
+    with profile(activities=activities) as found:
+        step()
+    kind = "self_cpu_time_total" if device == "cpu" else "self_device_time_total"
+    times = [(event.key, getattr(event, kind)) for event in found.key_averages()]
+    whole = sum(seconds for _, seconds in times)
+    return sum(s for name, s in times if name.startswith("aten::") and _is_matrix_work(name)) / whole
+
+
+def _is_matrix_work(name):
+    own = name.removeprefix("aten::")
+    return own in MATRIX_WORK or "convolution" in own
+
+
+def main():
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    device = parser.parse_args().device
+    torch.set_num_threads(1)
+    steps = make_steps(device, ("plain", "eager", "compiled"))
+    losses = check_same_loss(steps)
+    seconds, ratios = interleaved(steps, ROUNDS, clock=time.process_time if device == "cpu" else time.perf_counter)
+    where = torch.cuda.get_device_name() if device != "cpu" else f"one thread, matmul {matmul_peak():.0f} GFLOP/s"
+    n_images = find_recipe(RECIPE).feedback_batch_size
+    print(f"adversarial training step, {n_images} images, on {where}; losses of three steps {losses}:")
+    for form, step in steps.items():
+        share = matrix_share(step, device)
+        print(f"  {form:>8} {n_images / seconds[form]:7.1f} images/s ×{ratios[form]:.2f}, {share:.0%} in matrix work")
+    print(f"  compiled ×{ratios['compiled']:.2f} (bar ≥ {BAR}){'' if ratios['compiled'] >= BAR else ' MISSED'}")
+
+
+if __name__ == "__main__":
+    main()
