@@ -28,6 +28,8 @@ COLUMNS = {
     "clean": ("clean", "none"),
     "PGD first": ("pgd-7", "first"),
     "PGD e2e": ("pgd-7", "e2e"),
+    "PGD-50 first": ("pgd-50", "first"),
+    "PGD-50 e2e": ("pgd-50", "e2e"),
     "SPSA first": ("spsa", "first"),
     "SPSA e2e": ("spsa", "e2e"),
     "transfer": ("transfer-pgd-7", "transfer"),

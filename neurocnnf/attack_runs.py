@@ -76,6 +76,10 @@ def attack_runs(
 ) -> Iterator[Run]:
     """List the attacks on a model.
 
+    None of them compiles it: a compiled gradient of 30 digits through five steps is 1.1 to 1.2 times as fast, SPSA's 64
+    images 1.2 times, but takes one number of images for each half a minute of compiling, where letting images rest that
+    have fallen (`pgd_until_wrong`) makes that number another every few gradients.
+
     Parameters
     ----------
     model, attack, effort, control

@@ -4,6 +4,7 @@ import pytest
 
 from neurocnnf import list_models, load_model
 from neurocnnf.cards import read_cards
+from neurocnnf.checkpoint import SHIPPED
 from neurocnnf.display import show_models
 from neurocnnf.ship import multiply_adds
 
@@ -17,6 +18,10 @@ def test_every_shipped_model_has_a_card_and_its_place(cards):
     assert list(cards) == list_models()
     assert all(card["seeds"] in (1, 2, 3) for card in cards.values())
     assert {name for name, card in cards.items() if card["attacked"]} == {n for n in cards if "adversarial" in n}
+
+
+def test_all_that_is_shipped_takes_at_most_40_megabytes():
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 40e6
 
 
 @pytest.mark.parametrize("name", ["cnn-digits", "cnnf-digits", "lateral-mnist-small", "untied-cifar10-small"])

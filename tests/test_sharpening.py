@@ -119,3 +119,9 @@ def test_several_trainings_are_shown_as_their_mean_and_range():
     drawn = figure.draw(both)
     assert any("n = 9 images, 2 trainings" in text.get_text() for text in drawn.texts)
     assert not any("trainings" in text.get_text() for text in figure.draw(both[:1]).texts)
+
+
+@pytest.mark.parametrize("name", ["lateral-mnist-small", "cnn-mnist-small"])
+def test_a_model_that_reconstructs_nothing_is_refused_before_anything_is_inverted(name, tmp_path):
+    with pytest.raises(SystemExit, match="expected a model that reconstructs gray images"):
+        sharp.main([name, "--control", "cnn-mnist-small", "--out", str(tmp_path / "t.csv")])
