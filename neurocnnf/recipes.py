@@ -132,6 +132,7 @@ _PAPER = Recipe(
 )  # fmt: skip
 _BASES = {
     "mnist": _MNIST,
+    "fashion-mnist": replace(_MNIST, data="fashion-mnist"),
     "cifar-gray": _CIFAR_GRAY,
     "digits": _DIGITS,
     "cifar10": _CIFAR10,

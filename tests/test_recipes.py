@@ -12,7 +12,7 @@ from neurocnnf.recipes import RECIPES, Attack, Recipe, find_recipe
 
 
 def test_control_recipes_differ_in_nothing_but_the_feedback():
-    for data in ("mnist", "mnist-small", "cifar-gray", "digits", "cifar10", "cifar10-small"):
+    for data in ("mnist", "fashion-mnist", "mnist-small", "cifar-gray", "digits", "cifar10", "cifar10-small"):
         cnnf, control = RECIPES[f"cnnf-{data}"], RECIPES[f"cnn-{data}"]
         assert replace(control, model=cnnf.model, n_steps=cnnf.n_steps) == cnnf
         assert (cnnf.n_steps > 0, control.n_steps) == (True, 0)

@@ -49,12 +49,10 @@ def test_more_attack_steps_never_help_the_defender(attacked):
 
 
 def test_accuracy_falls_to_0_as_epsilon_grows(attacked):
-    name, measure, left = attacked
-    weak, paper = Effort(1, 20, 1, 1, 1, 1, 1), left["any", "e2e"]
-    table = measure(Attack(0.9, 0.2), effort=weak)
-    table = table[table["attack"] == "pgd-20-smooth"].set_index(["readout", "step"])
-    assert (table["n_correct"] == 0).all()
-    assert paper.min() >= 0 and left["clean", "none"].min() == N
+    _, measure, left = attacked
+    assert (left["clean", "none"] == N).all()
+    table = measure(Attack(0.9, 0.2), effort=Effort(1, 20, 1, 1, 1, 1, 1))
+    assert (table["n_correct"][table["attack"] == "pgd-20-smooth"] == 0).all()
 
 
 def test_where_a_gradient_is_hidden_the_order_of_attacks_shows_it(attacked):

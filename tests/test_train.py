@@ -2,6 +2,10 @@
 
 import csv
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -134,6 +138,76 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert curves == expected
     # It went on from the last state: every second batch, or the trunk if that is all there is.
     assert begun_at[0] == {1: 1, 2: 3, 3: 3, 5: 5}[stopped_after]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options"),
+    [
+        (replace(TINY, model="lateral-digits", optimiser="muon"), {}),
+        (replace(TINY, model="predictive-digits", reconstructed="blocks"), {"half": True}),
+        (replace(TINY, attack=Attack(0.1, 0.04, 2), optimiser="sgd"), {}),
+    ],
+    ids=["lateral, Muon", "predictive, bfloat16", "attacked, SGD"],
+)
+def test_other_recurrence_optimisers_precision_and_attacks_are_resumed_alike(
+    tmp_path, data, monkeypatch, recipe, options
+):
+    monkeypatch.setattr("neurocnnf.train.SAVE_EVERY", 2)
+    uninterrupted = train(recipe, 5, tmp_path / "whole" / "run", data=data, **options)
+    for stopped_after in (2, 5):
+        out = tmp_path / f"stopped after {stopped_after}" / "run"
+        with pytest.raises(Stop):
+            train(recipe, 5, out, data=data, progress=stop_after(stopped_after), **options)
+        assert torch.equal(weights(train(recipe, 5, out, data=data, **options)), weights(uninterrupted))
+
+
+@pytest.mark.parametrize("name", sorted(recipes.RECIPES))
+def test_every_recipe_takes_a_batch_of_each_part(tmp_path, name):
+    recipe = recipes.RECIPES[name]
+    attack = recipe.attack and replace(recipe.attack, n_attack_steps=1)
+    short = replace(
+        recipe, feedforward_batches=min(recipe.feedforward_batches, 1), feedback_batches=1, batch_size=2,
+        feedback_batch_size=2, drawn_batches=0, attack=attack,
+    )  # fmt: skip
+    model = build_model(recipe.model, seed=0)
+    before = weights(model)
+    images = torch.rand((2, model.channels, model.image_size, model.image_size)) * 2 - 1
+    trained = train(short, 0, tmp_path / "run", data=(images, torch.tensor([3, 7])))
+    assert torch.isfinite(weights(trained)).all()
+    assert not torch.equal(weights(trained), before)
+    assert [row["n_steps"] for row in read_log(tmp_path / "run")][-1] == str(recipe.n_steps)
+
+
+LONG = replace(TINY, feedforward_batches=60, feedback_batches=60)
+TRAIN = """
+import sys, torch
+from pathlib import Path
+from neurocnnf.recipes import Recipe
+from neurocnnf.train import train
+torch.set_num_threads(1)
+images, labels = torch.load(sys.argv[1])
+train(eval(sys.argv[2]), 5, Path(sys.argv[3]), data=(images, labels))
+"""
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_weights(tmp_path, data):
+    torch.save(data, tmp_path / "data.pt")
+    out = tmp_path / "killed" / "run"
+    command = [sys.executable, "-c", TRAIN, str(tmp_path / "data.pt"), repr(LONG), str(out)]
+    with subprocess.Popen(command) as process:
+        while not (out / "state.pt").exists() and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert 50 <= torch.load(out / "state.pt", weights_only=True)["done"] < LONG.batches
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        resumed, whole = (train(LONG, 5, folder, data=data) for folder in (out, tmp_path / "whole" / "run"))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(weights(resumed), weights(whole))
+    assert untimed_log(out) == untimed_log(tmp_path / "whole" / "run")
 
 
 def test_a_finished_run_trains_no_further(data, whole):
