@@ -1,7 +1,7 @@
 """The paper's table of robustness: clean, PGD and SPSA, first and e2e, and transfer, for CNN and CNN-F.
 
-Columns as in Huang et al. (2020, arXiv 2007.09200, tables 1 and 2), with AutoAttack and the answers that no attack
-changed beside them; each kind of model at the last step that it was trained for, and at the last that was measured.
+Columns as in Huang et al. (2020, arXiv 2007.09200, tables 1 and 2), with PGD-50, AutoAttack and the answers that no
+attack changed beside them; each kind of model at the last step that it was trained for, and at the last measured.
 "any e2e" is the worst of five attacks through all steps of the answer (PGD with 7 and 50 gradients, the latter through
 smooth gates too, SPSA, AutoAttack), which every model meets alike; "any" that of a recurrent model's other four, too,
 made through its step 0 alone or on the control.

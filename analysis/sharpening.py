@@ -270,7 +270,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="a small subsample: a check, not a result")
     options = parser.parse_args(argv)
     model, control = load_model(options.model), load_model(options.control)
-    if model.feedback_to is None or not model.recurrent or model.channels != 1 or options.n_steps < 1:
+    if not (model.recurrent and model.predicted_layers) or model.channels != 1 or options.n_steps < 1:
         raise SystemExit(
             f"error: expected a model that reconstructs gray images, and a step, got {model.name}. Take cnnf-mnist."
         )

@@ -121,7 +121,29 @@ def test_several_trainings_are_shown_as_their_mean_and_range():
     assert not any("trainings" in text.get_text() for text in figure.draw(both[:1]).texts)
 
 
-@pytest.mark.parametrize("name", ["lateral-mnist-small", "cnn-mnist-small"])
-def test_a_model_that_reconstructs_nothing_is_refused_before_anything_is_inverted(name, tmp_path):
+class MeasuredError(Exception):
+    """Measuring was begun."""
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """Give a model's name -> what the command does, short of measuring."""
+
+    def measure(*args):
+        raise MeasuredError
+
+    monkeypatch.setattr(sharp, "measure", measure)
+    out = str(tmp_path / "t.csv")
+    return lambda name: sharp.main([name, "--control", f"cnn-{name.partition('-')[2]}", "--out", out])
+
+
+@pytest.mark.parametrize("name", ["lateral-mnist-small", "cnn-digits"])
+def test_a_model_that_reconstructs_nothing_is_refused_before_anything_is_measured(asked, name):
     with pytest.raises(SystemExit, match="expected a model that reconstructs gray images"):
-        sharp.main([name, "--control", "cnn-mnist-small", "--out", str(tmp_path / "t.csv")])
+        asked(name)
+
+
+@pytest.mark.parametrize("name", ["cnnf-mnist-small", "predictive-mnist-small"])
+def test_whatever_reconstructs_is_measured(asked, studies, name):
+    with pytest.raises(MeasuredError):
+        asked(name)

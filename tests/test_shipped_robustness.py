@@ -1,4 +1,4 @@
-"""Attacks on shipped models keep the order that Carlini et al. (2019) and Athalye et al. (2018) ask for."""
+"""Attacks on shipped models, at step 1, keep the order that Carlini et al. (2019) and Athalye et al. (2018) ask for."""
 
 from functools import partial
 
@@ -13,10 +13,10 @@ from neurocnnf.train import load_training_tensors
 
 N, STEPS = 12, 1
 EFFORT = Effort(
-    n_restarts=1, strong_steps=20, n_costly=N, spsa_steps=5, spsa_pairs=16, auto_iterations=10, auto_queries=20
+    n_restarts=1, strong_steps=20, n_costly=N, spsa_steps=5, spsa_pairs=16, auto_iterations=1, auto_queries=1
 )
-NAMES = ("cnnf-mnist-small", "cnnf-mnist-small-adversarial", "cnnf-cifar10-small", "cnnf-cifar10-small-adversarial")
-NOISE = 1  # image: random starts
+NAMES = ("cnnf-mnist-small", "cnnf-cifar10-small")
+NOISE = 2  # images of N: another processor rounds otherwise, and an attack goes elsewhere
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -52,13 +52,16 @@ def test_accuracy_falls_to_0_as_epsilon_grows(attacked):
     _, measure, left = attacked
     assert (left["clean", "none"] == N).all()
     table = measure(Attack(0.9, 0.2), effort=Effort(1, 20, 1, 1, 1, 1, 1))
+    # Through the surrogate: where a gradient is hidden, the others need not find what is there.
     assert (table["n_correct"][table["attack"] == "pgd-20-smooth"] == 0).all()
 
 
+@pytest.mark.parametrize("attacked", ["cnnf-cifar10-small"], indirect=True)
 def test_where_a_gradient_is_hidden_the_order_of_attacks_shows_it(attacked):
-    name, _, left = attacked
-    if name != "cnnf-cifar10-small":
-        pytest.skip("of the others, feedback begins with no sign, or their steps leave little")
-    last = ("last", 1)
-    assert left["pgd-20", "e2e"][last] > left["transfer-pgd-7", "transfer"][last] + NOISE
-    assert left["pgd-20-smooth", "e2e"][last] <= left["transfer-pgd-7", "transfer"][last] + NOISE
+    _, _, left = attacked
+    own, smooth, transfer = (
+        left[attack][("last", 1)]
+        for attack in (("pgd-20", "e2e"), ("pgd-20-smooth", "e2e"), ("transfer-pgd-7", "transfer"))
+    )
+    assert own > transfer + NOISE
+    assert smooth <= transfer + NOISE

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
@@ -161,53 +160,60 @@ def test_other_recurrence_optimisers_precision_and_attacks_are_resumed_alike(
         assert torch.equal(weights(train(recipe, 5, out, data=data, **options)), weights(uninterrupted))
 
 
-@pytest.mark.parametrize("name", sorted(recipes.RECIPES))
-def test_every_recipe_takes_a_batch_of_each_part(tmp_path, name):
-    recipe = recipes.RECIPES[name]
+@pytest.mark.parametrize(("name", "recipe"), sorted(recipes.RECIPES.items()))
+def test_every_recipe_takes_a_batch_of_each_part(tmp_path, name, recipe):
     attack = recipe.attack and replace(recipe.attack, n_attack_steps=1)
     short = replace(
         recipe, feedforward_batches=min(recipe.feedforward_batches, 1), feedback_batches=1, batch_size=2,
         feedback_batch_size=2, drawn_batches=0, attack=attack,
     )  # fmt: skip
     model = build_model(recipe.model, seed=0)
-    before = weights(model)
-    images = torch.rand((2, model.channels, model.image_size, model.image_size)) * 2 - 1
+    first, shape = weights(model), (2, model.channels, model.image_size, model.image_size)
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
     trained = train(short, 0, tmp_path / "run", data=(images, torch.tensor([3, 7])))
+    for trunk in tmp_path.glob("trunk-*.pt"):
+        model.load_state_dict(torch.load(trunk, weights_only=True)["model"], strict=False)
+        assert not torch.equal(weights(model), first)
     assert torch.isfinite(weights(trained)).all()
-    assert not torch.equal(weights(trained), before)
-    assert [row["n_steps"] for row in read_log(tmp_path / "run")][-1] == str(recipe.n_steps)
+    assert not torch.equal(weights(trained), weights(model))
+    steps = [row["n_steps"] for row in read_log(tmp_path / "run")]
+    assert steps == ["0"] * short.feedforward_batches + [str(recipe.n_steps)]
+    shutil.rmtree(tmp_path)  # states of large models
 
 
-LONG = replace(TINY, feedforward_batches=60, feedback_batches=60)
-TRAIN = """
-import sys, torch
+KILLED = """
+import os, signal, sys, torch
 from pathlib import Path
+import neurocnnf.train
+module = sys.modules["neurocnnf.train"]
 from neurocnnf.recipes import Recipe
-from neurocnnf.train import train
 torch.set_num_threads(1)
-images, labels = torch.load(sys.argv[1])
-train(eval(sys.argv[2]), 5, Path(sys.argv[3]), data=(images, labels))
+module.SAVE_EVERY = 2
+folder, when = Path(sys.argv[1]), sys.argv[3]
+kill = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+if when == "while saving":
+    replace, saved = Path.replace, []
+    def replace_or_die(self, target):
+        if str(target).endswith("state.pt"):
+            saved.append(target)
+        return kill() if len(saved) == 2 else replace(self, target)
+    Path.replace = replace_or_die
+progress = lambda what, done, total: kill() if when == "while training" and done == 5 else None
+module.train(eval(sys.argv[2]), 5, folder / "run", data=torch.load(folder / "data.pt"), progress=progress)
 """
 
 
-def test_a_run_that_was_killed_goes_on_to_the_same_weights(tmp_path, data):
+@pytest.mark.parametrize(("when", "kept"), [("while training", 4), ("while saving", 2)])
+def test_a_run_that_was_killed_goes_on_to_the_same_weights(tmp_path, data, whole, monkeypatch, when, kept):
     torch.save(data, tmp_path / "data.pt")
-    out = tmp_path / "killed" / "run"
-    command = [sys.executable, "-c", TRAIN, str(tmp_path / "data.pt"), repr(LONG), str(out)]
-    with subprocess.Popen(command) as process:
-        while not (out / "state.pt").exists() and process.poll() is None:
-            time.sleep(0.001)
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
-    assert 50 <= torch.load(out / "state.pt", weights_only=True)["done"] < LONG.batches
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        resumed, whole = (train(LONG, 5, folder, data=data) for folder in (out, tmp_path / "whole" / "run"))
-    finally:
-        torch.set_num_threads(threads)
-    assert torch.equal(weights(resumed), weights(whole))
-    assert untimed_log(out) == untimed_log(tmp_path / "whole" / "run")
+    command = [sys.executable, "-c", KILLED, str(tmp_path), repr(TINY), when]
+    done = subprocess.run(command, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["done"] == kept
+    monkeypatch.setattr("neurocnnf.train.SAVE_EVERY", 2)
+    resumed = train("cnnf-digits", 5, tmp_path / "run", data=data)
+    torch.testing.assert_close(weights(resumed), weights(whole[0]), rtol=1e-5, atol=1e-6)  # one thread, then several
+    assert len(read_log(tmp_path / "run")) == TINY.batches
 
 
 def test_a_finished_run_trains_no_further(data, whole):

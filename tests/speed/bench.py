@@ -1,6 +1,6 @@
 """Speed and memory beside a plain transcription of the equations: medians of interleaved runs, and their ratios.
 
-make bench                     about ten minutes, most of it compiling
+make bench                     this one first: about ten minutes, most of it compiling
 .venv/bin/python tests/speed/bench.py --eager --threads 1
 """
 

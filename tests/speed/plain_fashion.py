@@ -61,11 +61,12 @@ class Pool:
 class Plain:
     """The Fashion stack with its states in the modules, as a first reading of the equations gives it."""
 
-    def __init__(self, model):
+    def __init__(self, model, keep=False):
+        self.keep = keep
         self.first, self.levels = model.feedback_to, list(model.levels.values())
         self.relu = [Relu(model.feedback_rate) for _ in range(6)]
         self.pool = {2: Pool(), 3: Pool()}
-        self.outputs, self.predictions = [], []  # at the ends of levels first - 1, first … 3
+        self.outputs, self.predictions = [], []  # kept: at the ends of levels first - 1, first … 3
 
     def forward(self, x, start):
         """Run levels `start` … upward; return the logits and what level `first` was given."""
@@ -73,13 +74,14 @@ class Plain:
         for i in range(start, 4):
             if i == self.first:
                 kept = x
-            if i >= self.first:
+            if self.keep and i >= self.first:
                 self.outputs.append(x)
             x = ins(F.conv2d(x, self.levels[i].conv.weight, padding=1)) + self.levels[i].bias[None]
             x = self.relu[i].forward(x)
             if i in self.pool:
                 x = self.pool[i].forward(x)
-        self.outputs.append(x)
+        if self.keep:
+            self.outputs.append(x)
         x = x.reshape(len(x), -1)
         for i in (4, 5):
             x = self.relu[i].forward(F.linear(x, self.levels[i].linear.weight) + self.levels[i].bias)
@@ -92,13 +94,14 @@ class Plain:
             g = F.linear(self.relu[i].feedback(g), self.levels[i].linear.weight.T)
         side = self.pool[3].size[-1] // 2
         g = g.reshape(len(g), -1, side, side)
-        self.predictions = [g]
+        self.predictions = [g] if self.keep else []
         for i in range(3, self.first - 1, -1):
             g = ins(g)
             if i in self.pool:
                 g = self.pool[i].feedback(g)
             g = F.conv_transpose2d(self.relu[i].feedback(g), self.levels[i].conv.weight, padding=1)
-            self.predictions.insert(0, g)
+            if self.keep:
+                self.predictions.insert(0, g)
         return g
 
 

@@ -27,7 +27,7 @@ def train_batch(model, optimiser, recipe, images, labels, generator):
     """
     n = len(images)
     both = torch.cat([images, attack(model, images, labels, recipe, generator)])
-    plain, rate = plain_fashion.Plain(model), model.feedback_rate
+    plain, rate = plain_fashion.Plain(model, keep=True), model.feedback_rate
     logits, feature = plain.forward(both, 0)
     clean = [output[:n].detach() for output in plain.outputs]
     answers, said = [logits], []
