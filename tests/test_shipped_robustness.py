@@ -21,7 +21,7 @@ NOISE = 2  # images of N: another processor rounds otherwise, and an attack goes
 
 @pytest.fixture(scope="module", params=NAMES)
 def attacked(request, studies):
-    """Give a model's name, and attack -> images left, by readout and step: of images that it knows at every step."""
+    """Give what attacks a model on images that it knows at every step, and attack -> images left (readout, step)."""
     model = load_model(request.param)
     control, data = load_model(request.param.replace("cnnf-", "cnn-", 1)), model.card["data"]
     images, labels = load_training_tensors(data, "test")
@@ -32,24 +32,24 @@ def attacked(request, studies):
     measure = partial(robustness, model, images[known], labels[known], n_steps=STEPS, seed=0)
     table = measure(attack_of(data), control=control, effort=EFFORT)
     rows = table.set_index(["readout", "step"])
-    return request.param, measure, {key: part["n_correct"] for key, part in rows.groupby(["attack", "gradient"])}
+    return measure, {key: part["n_correct"] for key, part in rows.groupby(["attack", "gradient"])}
 
 
 def test_white_box_is_at_least_as_strong_as_transfer_and_as_no_gradient(attacked):
-    _, _, left = attacked
+    _, left = attacked
     own = left["pgd-20", "e2e"].combine(left["pgd-20-smooth", "e2e"], min)
     assert (own <= left["transfer-pgd-7", "transfer"] + NOISE).all()
     assert (own <= left["spsa", "e2e"] + NOISE).all()
 
 
 def test_more_attack_steps_never_help_the_defender(attacked):
-    _, _, left = attacked
+    _, left = attacked
     for gradient in ("first", "e2e"):
         assert (left["pgd-20", gradient] <= left["pgd-7", gradient] + NOISE).all()
 
 
 def test_accuracy_falls_to_0_as_epsilon_grows(attacked):
-    _, measure, left = attacked
+    measure, left = attacked
     assert (left["clean", "none"] == N).all()
     table = measure(Attack(0.9, 0.2), effort=Effort(1, 20, 1, 1, 1, 1, 1))
     # Through the surrogate: where a gradient is hidden, the others need not find what is there.
@@ -58,7 +58,7 @@ def test_accuracy_falls_to_0_as_epsilon_grows(attacked):
 
 @pytest.mark.parametrize("attacked", ["cnnf-cifar10-small"], indirect=True)
 def test_where_a_gradient_is_hidden_the_order_of_attacks_shows_it(attacked):
-    _, _, left = attacked
+    _, left = attacked
     own, smooth, transfer = (
         left[attack][("last", 1)]
         for attack in (("pgd-20", "e2e"), ("pgd-20-smooth", "e2e"), ("transfer-pgd-7", "transfer"))
