@@ -1,14 +1,18 @@
-"""Recipes exist in pairs that differ in nothing but the feedback."""
+"""Recipes exist in pairs that differ in nothing but the feedback, and each can be trained."""
 
+import csv
+import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 
-from neurocnnf import list_models, load_model
+from neurocnnf import build_model, list_models, load_model
 from neurocnnf.architectures import architecture_names
 from neurocnnf.augmentation import AUGMENTATIONS
 from neurocnnf.images import TRAINING_SETS
 from neurocnnf.recipes import RECIPES, Attack, Recipe, find_recipe
+from neurocnnf.train import train
 
 
 def test_control_recipes_differ_in_nothing_but_the_feedback():
@@ -92,3 +96,30 @@ def test_the_papers_recipe_is_that_of_the_authors_script():
 def test_an_unknown_recipe_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match=r"recipe: expected one of cnnf-mnist, .*, got 'cnnf-imagenet'. Choose"):
         find_recipe("cnnf-imagenet")
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_takes_a_batch_of_each_part(tmp_path, name):
+    recipe = RECIPES[name]
+    attack = recipe.attack and replace(recipe.attack, n_attack_steps=1)
+    short = replace(
+        recipe, feedforward_batches=min(recipe.feedforward_batches, 1), feedback_batches=1, batch_size=2,
+        feedback_batch_size=2, drawn_batches=0, attack=attack,
+    )  # fmt: skip
+    model = build_model(recipe.model, seed=0)
+    first, shape = weights(model), (2, model.channels, model.image_size, model.image_size)
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    trained = train(short, 0, tmp_path / "run", data=(images, torch.tensor([3, 7])))
+    for trunk in tmp_path.glob("trunk-*.pt"):
+        model.load_state_dict(torch.load(trunk, weights_only=True)["model"], strict=False)
+        assert not torch.equal(weights(model), first)
+    assert torch.isfinite(weights(trained)).all()
+    assert not torch.equal(weights(trained), weights(model))
+    with (tmp_path / "run" / "log.csv").open() as file:
+        steps = [row["n_steps"] for row in csv.DictReader(file)]
+    assert steps == ["0"] * short.feedforward_batches + [str(recipe.n_steps)]
+    shutil.rmtree(tmp_path)  # states of large models

@@ -160,27 +160,6 @@ def test_other_recurrence_optimisers_precision_and_attacks_are_resumed_alike(
         assert torch.equal(weights(train(recipe, 5, out, data=data, **options)), weights(uninterrupted))
 
 
-@pytest.mark.parametrize(("name", "recipe"), sorted(recipes.RECIPES.items()))
-def test_every_recipe_takes_a_batch_of_each_part(tmp_path, name, recipe):
-    attack = recipe.attack and replace(recipe.attack, n_attack_steps=1)
-    short = replace(
-        recipe, feedforward_batches=min(recipe.feedforward_batches, 1), feedback_batches=1, batch_size=2,
-        feedback_batch_size=2, drawn_batches=0, attack=attack,
-    )  # fmt: skip
-    model = build_model(recipe.model, seed=0)
-    first, shape = weights(model), (2, model.channels, model.image_size, model.image_size)
-    images = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    trained = train(short, 0, tmp_path / "run", data=(images, torch.tensor([3, 7])))
-    for trunk in tmp_path.glob("trunk-*.pt"):
-        model.load_state_dict(torch.load(trunk, weights_only=True)["model"], strict=False)
-        assert not torch.equal(weights(model), first)
-    assert torch.isfinite(weights(trained)).all()
-    assert not torch.equal(weights(trained), weights(model))
-    steps = [row["n_steps"] for row in read_log(tmp_path / "run")]
-    assert steps == ["0"] * short.feedforward_batches + [str(recipe.n_steps)]
-    shutil.rmtree(tmp_path)  # states of large models
-
-
 KILLED = """
 import os, signal, sys, torch
 from pathlib import Path
