@@ -116,7 +116,7 @@ def train(
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the model first.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     half: Annotated[
-        bool, typer.Option("--half", help="Compute in bfloat16, for GPUs, AVX512-BF16 and AMX; weights stay float32.")
+        bool, typer.Option("--half", help="Compute in bfloat16, for GPUs and AMX; weights stay float32.")
     ] = False,
 ):
     """Train a model by a recipe; a broken-off run goes on where it stopped."""
@@ -128,8 +128,8 @@ def train(
     out = out or Path("build/train") / f"{recipe}-{seed}"
     if threads:
         torch.set_num_threads(threads)
-    if half and device == "cpu" and not _has_bfloat16(torch.cpu.get_capabilities()):
-        say("[yellow]slow:[/]", "this processor has no units for bfloat16, so that --half takes several times as long.")
+    if half and device == "cpu" and not _is_fast_in_bfloat16(torch.cpu.get_capabilities()):
+        say("[yellow]slow:[/]", "this processor has no AMX: --half takes longer than float32, up to several times.")
     for pattern in () if resume else ("state.pt", "run.txt", LOG, EVENTS):  # the part shared with others stays
         for path in out.glob(pattern):
             path.unlink()
@@ -365,9 +365,9 @@ def _control(model: str) -> str:
     return str(Path(model).with_name("cnn-" + Path(model).name.partition("-")[2]))
 
 
-def _has_bfloat16(processor: Mapping[str, Any]) -> bool:
-    """Say whether it computes in bfloat16, as far as torch knows."""
-    return processor["architecture"] != "x86_64" or processor["avx512_bf16"] or processor["amx_bf16"]
+def _is_fast_in_bfloat16(processor: Mapping[str, Any]) -> bool:
+    """Say whether bfloat16 is faster than float32 there, as far as torch knows; with AVX512-BF16 alone it is not."""
+    return processor["architecture"] != "x86_64" or processor["amx_bf16"]
 
 
 def _digits(model: str) -> str:

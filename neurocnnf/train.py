@@ -59,7 +59,7 @@ def train(
         "cpu" or "cuda". Weights then differ in the last bits, too.
     half
         Compute in bfloat16, keep and update the weights in float32. Pays off on a GPU, and on processors with
-        units for it (AVX512-BF16, AMX).
+        AMX.
     progress
         Called with (recipe, batches done, all batches).
     data
