@@ -177,9 +177,6 @@ def robustness(
         found[aim.run, aim.gradient] &= survived
         if progress:
             progress(f"{model.name}: {runs[aim.run].name} {aim.gradient}", done, len(aims))
-    for (i, gradient), survived in found.items():
-        if gradient == "first":
-            survived[:, 0] = found[i, E2E][:, 0]  # where both gradients are one
     rows = [(runs[i].name, gradient, survived) for (i, gradient), survived in found.items()]
     table = _table([(CLEAN, "none", right), *rows], attack.epsilon, len(images))
     if not last_only:
@@ -282,8 +279,11 @@ def _table(found: list[tuple[str, str, Tensor]], epsilon: float, n_total: int) -
         (ANY, name, torch.stack([one[..., :fewest] for _, gradient, one in found if gradient in of]).all(0))
         for name, of in ((E2E, ("none", E2E)), (ANY, {gradient for _, gradient, _ in found}))
     ]
+    through_all = {attack: survived for attack, gradient, survived in found if gradient == E2E}
     rows = []
     for attack, gradient, survived in [*found, *worst]:
+        if gradient == "first":  # at step 0 both gradients are one; what the first run changed there, "any" has counted
+            survived = torch.cat([through_all[attack][:, :1], survived[:, 1:]], dim=1)
         n = survived.shape[-1]
         for readout, by_step in zip(READOUTS, survived.sum(-1).tolist(), strict=True):
             for step, correct in enumerate(by_step):

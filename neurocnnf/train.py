@@ -72,7 +72,7 @@ def train(
     ValueError
         If the folder holds the state of another recipe, seed or precision.
     FloatingPointError
-        If the loss is not finite; the state before that is kept.
+        If the loss or its gradient is not finite; the state before that is kept.
     """
     recipe = find_recipe(recipe_name)
     name = recipe.model if isinstance(recipe_name, Recipe) else recipe_name
@@ -176,14 +176,14 @@ def train_batch(
     if worker is not model:
         for ours, theirs in zip(model.parameters(), worker.parameters(), strict=True):
             ours.grad = None if theirs.grad is None else torch.empty_like(ours).copy_(theirs.grad)
-    torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
     correct = [(step.argmax(-1)[:n_clean] == answers).float().mean() for step in logits]
     # One transfer from the device for all that is logged.
-    value, squares, *accuracies = torch.stack([loss.detach(), error.detach(), *correct]).tolist()
-    if not math.isfinite(value):
+    value, length, squares, *accuracies = torch.stack([loss.detach(), norm, error.detach(), *correct]).tolist()
+    if not (math.isfinite(value) and math.isfinite(length)):
         raise FloatingPointError(
-            f"batch {batch}: expected a finite loss, got {value}. Lower the recipe's learning_rate; the state "
-            "before this batch is kept."
+            f"batch {batch}: expected a finite loss and gradient, got {value} and one of length {length}. Lower the "
+            "recipe's learning_rate; the state before this batch is kept."
         )
     optimiser.step()
     return {

@@ -1,6 +1,5 @@
 """A robustness table is what it says: the worst of attacks that aim at the answers they are held against."""
 
-import math
 from dataclasses import replace
 
 import pandas as pd
@@ -48,8 +47,14 @@ def quick(model, digits, attack=WEAK, n_steps=STEPS, effort=FAST, **options):
     return robustness(model, *digits, attack, n_steps, effort=effort, seed=3, **options)
 
 
-# Two standard errors of the difference of two proportions, at most, in images.
-NOISE = 2 * math.sqrt(2 * 0.25 * N)
+@pytest.fixture(scope="module")
+def even(nets, digits):
+    """Every attack on the same images, SPSA long enough to take some."""
+    effort = replace(EFFORT, n_costly=N, spsa_steps=16, auto_iterations=2)
+    return robustness(nets[0], *digits, WEAK, STEPS, control=nets[1], effort=effort, seed=3)
+
+
+NOISE = 1  # image of 16
 
 
 def test_every_attack_has_every_readout_at_every_step(table):
@@ -91,11 +96,12 @@ def test_more_attack_steps_are_not_weaker_beyond_noise(table, gradient):
     assert (correct(table, "pgd-50", gradient) <= correct(table, "pgd-7", gradient) + NOISE).all()
 
 
-def test_white_box_is_at_least_as_strong_as_transfer_and_as_no_gradient(table):
-    for attack in ("pgd-7", "pgd-50"):
-        assert (correct(table, attack, "e2e") <= correct(table, "transfer-pgd-7", "transfer") + NOISE).all()
-    share = {a: correct(table, a, "e2e") / n for a, n in (("pgd-50", N), ("spsa", EFFORT.n_costly))}
-    assert (share["pgd-50"] <= share["spsa"] + NOISE / N).all()
+@pytest.mark.parametrize("attack", ["pgd-7", "pgd-50"])
+@pytest.mark.parametrize("weaker", [("transfer-pgd-7", "transfer"), ("spsa", "e2e")], ids=lambda pair: pair[0])
+def test_white_box_is_at_least_as_strong_as_transfer_and_as_no_gradient(even, attack, weaker):
+    least, others = correct(even, attack, "e2e"), correct(even, *weaker)
+    assert others.min() < N - NOISE  # or the next line could not fail
+    assert (least <= others + NOISE).all()
 
 
 def test_no_attack_helps_and_what_none_changed_is_the_least(nets, digits):
@@ -116,11 +122,13 @@ def test_what_no_attack_changed_is_counted_among_images_that_all_attacked():
     turned[..., 0] = False
     elsewhere = left.clone()
     elsewhere[..., 2:] = False
-    found = [("clean", "none", left), ("spsa", "e2e", turned), ("pgd-7", "first", elsewhere)]
+    found = [("clean", "none", left), ("spsa", "e2e", turned), ("pgd-7", "first", elsewhere), ("pgd-7", "e2e", left)]
     table = _table(found, 0.1, 4)
     worst = table[(table["attack"] == "any") & (table["readout"] == "last")].set_index("gradient")
     assert worst["n_used"].to_dict() == {"e2e": 3, "any": 3}
     assert worst["n_correct"].to_dict() == {"e2e": 2, "any": 1}
+    # At step 0 both gradients are one, and shown as one; what the first found there counts all the same.
+    assert correct(table, "pgd-7", "first").equals(correct(table, "pgd-7", "e2e"))
 
 
 def test_at_step_0_both_gradients_are_one(table):

@@ -179,3 +179,12 @@ def test_an_epoch_shows_each_image_at_most_once_and_the_next_one_in_another_orde
     epochs = [seen[0] + seen[1], seen[2] + seen[3], seen[4] + seen[5]]
     assert all(len(set(epoch)) == 16 for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_a_gradient_that_is_not_finite_is_refused_before_it_reaches_the_weights(data):
+    model = build_model("cnnf-digits", seed=5)
+    next(model.parameters()).register_hook(lambda gradient: gradient * float("inf"))
+    before = weights(model)
+    with pytest.raises(FloatingPointError, match=r"batch 4: expected a finite loss and gradient, got 2\.\d+ and one of"):
+        train_batch(model, torch.optim.SGD(model.parameters()), RECIPE, *data, 5, 4)
+    assert torch.equal(weights(model), before)
