@@ -67,15 +67,17 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame, n_steps: int | Non
             by_step = by_step.assign(model=[m if SEED.fullmatch(m) else seed_name(m, seed) for m, seed in whose])
         parts.insert(0, by_step.assign(kind=by_step["degradation"], n=by_step["n_images"]))
     keys = ["kind", "level", "n"]
+    parts = [part.assign(last=part.groupby("model")["step"].transform("max")) for part in parts]
+    if (
+        len(steps := sorted({int(one) for part in parts for one in part["last"]} - {0})) > 1
+    ):  # feedforward: step 0 alone
+        raise ValueError(
+            f"accuracies: expected one last step, got {', '.join(map(str, steps))}. Name one that all have "
+            "(--n-steps), or give tables made with the same number."
+        )
     rows = []
     for table in parts:
-        own_last = table.groupby("model")["step"].transform("max")
-        if len(steps := sorted(set(own_last) - {0})) > 1:  # a feedforward model has step 0 alone
-            raise ValueError(
-                f"accuracies: expected one last step, got {', '.join(map(str, steps))}. Name one that all have "
-                "(--n-steps), or give tables made with the same number."
-            )
-        table = table[table["step"] == own_last]
+        table = table[table["step"] == table["last"]]
         _check_conditions(table, keys)
         for (model, kind, n), part in table.groupby(["model", "kind", "n"], sort=False):
             words = f"{kind} (n = {n:,})" if len(part) == 1 else f"{kind} (n = {len(part)} × {n:,})"

@@ -12,7 +12,8 @@ Run ``python -m analysis.robustness_summary --in build/robustness/cnn*.csv --out
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -43,6 +44,29 @@ SPREAD = " sd"
 NEEDED = {"model", "kind", "data", "attack", "gradient", "readout", "step", "epsilon", "accuracy", "n_used"}
 
 
+def columns_of(attacks: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return `COLUMNS`, the strong PGD called by the steps that it took: fewer in a quick run.
+
+    Raises
+    ------
+    ValueError
+        For an attack that has no column, or strong PGDs of several numbers of steps.
+    """
+    attacks = set(attacks)
+    strong = sorted({one for one in attacks if re.fullmatch(r"pgd-\d+", one)} - {"pgd-7"}) or ["pgd-50"]
+    if len(strong) > 1:
+        raise ValueError(f"robustness: expected one strong PGD, got {', '.join(strong)}. Give tables of one effort.")
+    named = {
+        name.replace("PGD-50", strong[0].upper()): (attack.replace("pgd-50", strong[0]), gradient)
+        for name, (attack, gradient) in COLUMNS.items()
+    }
+    if unknown := sorted(attacks - {attack for attack, _ in named.values()}):
+        raise ValueError(
+            f"robustness: expected attacks that `neurocnnf robustness` makes, got {', '.join(unknown)}. Leave them out."
+        )
+    return named
+
+
 def with_trainings(table: pd.DataFrame) -> pd.DataFrame:
     """Take seeds out of models' names, and add ``training``, what is left of a name without its kind."""
     table = split_seeds(table)
@@ -71,10 +95,10 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If seeds of one model were attacked with other steps or numbers of images.
+        If seeds of one model were attacked with other steps or numbers of images, or with what has no column.
     """
     table = with_trainings(table)
-    keys = ["data", "training", "epsilon"]
+    keys, columns = ["data", "training", "epsilon"], columns_of(table["attack"])
     rows = []
     for place, _ in table[table["attack"] != "clean"].groupby(keys, sort=False):
         here = table[(table[keys[:2]] == list(place[:2])).all(axis=1)]
@@ -91,7 +115,7 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
                     one = own[(own["readout"] == readout) & (own["step"] == step)]
                     if one.empty:  # of the last step, its own answers may have been attacked alone
                         continue
-                    rows.append(about | {"model": name, "step": step, "trained": trained} | _row(one))
+                    rows.append(about | {"model": name, "step": step, "trained": trained} | _row(one, columns))
     return pd.DataFrame(rows)
 
 
@@ -109,10 +133,10 @@ def _check_seeds(own: pd.DataFrame) -> None:
             )
 
 
-def _row(here: pd.DataFrame) -> dict[str, object]:
+def _row(here: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> dict[str, object]:
     cells = here.drop_duplicates(["seed", "attack", "gradient"]).set_index(["attack", "gradient"])["accuracy"]
     row: dict[str, object] = {"seeds": here["seed"].nunique()}
-    for name, key in COLUMNS.items():
+    for name, key in columns.items():
         values = 100 * cells[cells.index == key]
         row |= {name: values.mean(), name + SPREAD: values.std()}
     n, few = int(here["n_used"].max()), int(here["n_used"].min())
@@ -121,8 +145,9 @@ def _row(here: pd.DataFrame) -> dict[str, object]:
 
 def as_cells(table: pd.DataFrame) -> pd.DataFrame:
     """Write the numbers of `paper_table` out, "mean ± sd" where there are seeds; "--" where nothing was measured."""
-    percent = {name: [_cell(*pair) for pair in zip(table[name], table[name + SPREAD], strict=True)] for name in COLUMNS}
-    table = table.drop(columns=[name + SPREAD for name in COLUMNS])
+    names = [name for name in table if name + SPREAD in table]
+    percent = {name: [_cell(*pair) for pair in zip(table[name], table[name + SPREAD], strict=True)] for name in names}
+    table = table.drop(columns=[name + SPREAD for name in names])
     written = {name: [f"{x:g}" if x == x else "--" for x in table[name]] for name in ("epsilon", "trained")}
     return table.assign(**written, **percent)
 

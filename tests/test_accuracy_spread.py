@@ -126,6 +126,11 @@ def test_models_with_other_last_steps_are_refused(by_step, attacked):
         accuracies(by_step, pd.concat([early, late]))
 
 
+def test_attacks_at_a_later_step_than_all_else_are_refused(by_step, attacked):
+    with pytest.raises(ValueError, match=r"expected one last step, got 1, 2\. Name one that all have"):
+        accuracies(by_step[by_step["step"] < 2], attacked)
+
+
 def test_attacks_of_several_radii_are_refused(attacked):
     both = pd.concat([attacked, attacked.assign(epsilon=attacked["epsilon"] / 2)])
     with pytest.raises(ValueError, match=r"expected one ε, got 0\.1, 0\.2"):

@@ -12,6 +12,7 @@ from scipy.stats import ttest_rel
 from analysis import glimpses
 from analysis.glimpses import TRAINED, Images, accuracies, answers, network_accuracy, run
 from analysis.glimpses_summary import AVERAGE, CONTRASTS, LAST, NOTHING, PICTURE, STATE, differences, summarise
+from neurocnnf.glimpses import take_glimpses
 from neurocnnf.recipes import Recipe
 
 SHORT = Recipe("cnnf-digits", "digits", "none", 40, 20, 3, batch_size=32, feedback_batch_size=16, learning_rate=0.01)
@@ -96,18 +97,42 @@ def test_evidence_adds_up_where_there_is_some_and_shuffled_labels_leave_chance(t
     assert table["accuracy"].max() < 0.45
 
 
-def test_all_kinds_see_the_same_glimpses_and_part_after_the_first_training(tmp_path):
-    # With its state reset, a network of the same weights that sees the same glimpses has the same first answer.
-    tables = [network_accuracy(*way, squares(8, 0), squares(5, 1), 0, TINY, folder=tmp_path) for way in TRAINED]
-    assert len(list(tmp_path.glob("trunk-*.pt"))) == 1
-    for table, (kind, carried) in zip(tables, TRAINED, strict=True):
+def test_all_kinds_see_the_same_glimpses_and_part_after_the_first_training(tmp_path, monkeypatch):
+    of_test, of_training = {}, {}
+    training, test = squares(8, 0), squares(5, 1)
+
+    def spy(images, n_glimpses, generator, **options):
+        views = take_glimpses(images, n_glimpses, generator, **options)
+        if torch.equal(images, torch.from_numpy(test.pixels)):
+            of_test[way] = views
+        elif n_glimpses > 1:
+            of_training.setdefault(way, []).append(views)
+        return views
+
+    monkeypatch.setattr("neurocnnf.glimpses.take_glimpses", spy)
+    for way in TRAINED:
+        kind, carried = way
+        table = network_accuracy(*way, training, test, 0, TINY, folder=tmp_path)
         assert set(table["model"]) == {kind}
         assert set(table["carried"]) == ({STATE, NOTHING} if carried == STATE else {carried})
-        first = table[table["glimpse"] == 1]
-        assert first["accuracy"].nunique() == 1
         assert table["glimpse"].max() == 3
-    alone = network_accuracy("cnn", NOTHING, squares(8, 0), squares(5, 1), 0, TINY, folder=tmp_path / "alone")
-    pd.testing.assert_frame_equal(tables[TRAINED.index(("cnn", NOTHING))], alone)
+    assert len(list(tmp_path.glob("trunk-*.pt"))) == 1
+    apart = [way for way in TRAINED if way[1] != PICTURE]
+    assert len(apart) > 2
+    for way in apart:
+        assert torch.equal(of_test[way], of_test[apart[0]])
+        assert len(of_training[way]) == TINY.feedback_batches
+        assert all(map(torch.equal, of_training[way], of_training[apart[0]]))
+    (joined,) = set(TRAINED) - set(apart)
+    assert torch.equal(of_test[joined][0], of_test[apart[0]][0])
+    assert not torch.equal(of_test[joined][1], of_test[apart[0]][1])
+
+
+def test_a_network_is_the_same_whether_others_share_its_first_training(tmp_path):
+    data = squares(8, 0), squares(5, 1), 0, TINY
+    network_accuracy("cnnf", STATE, *data, folder=tmp_path)
+    after, alone = (network_accuracy("cnn", NOTHING, *data, folder=tmp_path / own) for own in ("", "alone"))
+    pd.testing.assert_frame_equal(after, alone)
 
 
 def test_a_broken_off_run_goes_on_with_what_is_missing(tmp_path, monkeypatch):

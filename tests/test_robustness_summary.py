@@ -37,6 +37,21 @@ def test_each_cell_is_the_accuracy_of_its_attack_readout_and_last_step(table):
     assert set(found["n"]) == {"200 (SPSA, AutoAttack, any: 20)"}
 
 
+def test_a_strong_attack_of_fewer_steps_is_called_by_them(table):
+    found = paper_table(table.replace({"attack": {"pgd-50": "pgd-20", "pgd-50-smooth": "pgd-20-smooth"}}))
+    expected = paper_table(table)
+    assert list(found.columns) == [name.replace("PGD-50", "PGD-20") for name in expected.columns]
+    assert found["PGD-20 e2e"].to_list() == expected["PGD-50 e2e"].to_list()
+    assert "PGD-20 smooth" in as_cells(found)
+
+
+def test_attacks_without_a_column_and_strong_ones_of_several_numbers_of_steps_are_refused(table):
+    with pytest.raises(ValueError, match=r"expected attacks that .* makes, got pgd-9-rough\. Leave"):
+        paper_table(table.replace({"attack": {"spsa": "pgd-9-rough"}}))
+    with pytest.raises(ValueError, match=r"expected one strong PGD, got pgd-20, pgd-50\. Give"):
+        paper_table(pd.concat([table, table.replace({"attack": {"pgd-50": "pgd-20"}})]))
+
+
 def test_a_table_per_epsilon_shares_what_is_clean(table):
     other = table[table["attack"] != "clean"].assign(epsilon=0.1)
     found = paper_table(pd.concat([table, other]))

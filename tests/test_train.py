@@ -245,7 +245,8 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_state(tmp_path, 
         if done == 4:
             data[0].fill_(float("nan"))
 
-    with pytest.raises(FloatingPointError, match=r"batch 4: expected a finite loss and gradient, got nan .* Lower .*learning_rate"):
+    refused = r"batch 4: expected a finite loss and gradient, got nan .* Lower .*learning_rate"
+    with pytest.raises(FloatingPointError, match=refused):
         train("cnnf-digits", 5, out, data=data, progress=spoil)
     state = torch.load(out / "state.pt", weights_only=True)
     assert state["done"] == 4
