@@ -89,7 +89,8 @@ class Recipe:
         """Return a name of all that decides the first part: data, and a hash of the rest."""
         size = self.feedforward_batches, self.batch_size
         pace = self.learning_rate, self.weight_decay, self.gradient_clip, self.optimiser
-        ours = repr((self.model.partition("-")[2], self.augmentation, *size, *pace))
+        whole = (self.batches,) if self.optimiser == "sgd" else ()  # over which its rate decays from the beginning on
+        ours = repr((self.model.partition("-")[2], self.augmentation, *size, *pace, *whole))
         return f"{self.data}-{hashlib.sha256(ours.encode()).hexdigest()[:8]}"
 
     def batch_size_at(self, batch: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 import math
 import os
 import platform
@@ -52,7 +53,7 @@ def train(
         Folder for ``state.pt`` (written every 50 batches; training goes on from it) and the log, as a table and for
         TensorBoard (`neurocnnf.training_log`). The feedforward part, which all models of one trunk share, is left
         beside it in ``<out>/../trunk-<key>-<seed>-<precision>.pt`` and reused by recipes with the same feedforward part
-        (`Recipe.feedforward_key`).
+        (`Recipe.feedforward_key`) and, where `data` is given, the same images.
     compiled
         Use ``torch.compile``: faster, after a minute of compiling. Weights then differ in the last bits.
     device
@@ -66,11 +67,12 @@ def train(
         Images (image, channel, y, x) in [-1, 1] and labels, instead of the recipe's training set.
     look
         What each step sees of a batch, instead of the whole images, of which reconstructions are to be all the same.
+        Nothing tells one look from another: what is trained in one folder, and beside it, must agree on the first step.
 
     Raises
     ------
     ValueError
-        If the folder holds the state of another recipe, seed or precision.
+        If the folder holds the state of another recipe, seed, precision or other images.
     FloatingPointError
         If the loss or its gradient is not finite; the state before that is kept.
     """
@@ -82,8 +84,10 @@ def train(
     if device != "cpu" and recipe.optimiser != "muon":  # whose matrices share the kernels' storage
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     precision = ", bfloat16" if half else ""
-    trunk = out.parent / f"trunk-{recipe.feedforward_key()}-{seed}-{'bfloat16' if half else 'float32'}.pt"
-    _check_same_run(out, f"{recipe}{precision}, seed {seed}\n")
+    given = [] if data is None else [_hash(images, labels)]
+    key = "-".join([recipe.feedforward_key(), *given, str(seed), "bfloat16" if half else "float32"])
+    trunk = out.parent / f"trunk-{key}.pt"
+    _check_same_run(out, f"{recipe}{precision}{''.join(f', images {one}' for one in given)}, seed {seed}\n")
     optimiser, done, seconds = _resume(model, recipe, [out / "state.pt", trunk])
     if done == recipe.batches:
         return model
@@ -240,6 +244,14 @@ def _check_same_run(out: Path, run: str) -> None:
             f"{out}: expected the state of {run.strip()}, got that of {note.read_text().strip()}. Start anew."
         )
     note.write_text(run)
+
+
+def _hash(*tensors: Tensor) -> str:
+    """Return a short hash of values."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:8]
 
 
 def _machine(device: torch.device) -> str:

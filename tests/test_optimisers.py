@@ -100,3 +100,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, model,
 
 def test_the_first_part_of_another_optimiser_is_another():
     assert RECIPE.feedforward_key() != replace(RECIPE, optimiser="adamw").feedforward_key()
+
+
+def test_the_first_part_of_sgd_depends_on_the_whole_length_over_which_its_rate_decays():
+    short = replace(RECIPE, optimiser="sgd")
+    long = replace(short, feedback_batches=300)
+    assert short.rate(1) != long.rate(1)
+    assert short.feedforward_key() != long.feedforward_key()
+    assert RECIPE.rate(1) == replace(RECIPE, feedback_batches=300).rate(1)
+    assert RECIPE.feedforward_key() == replace(RECIPE, feedback_batches=300).feedforward_key()

@@ -208,6 +208,17 @@ def test_a_trunk_of_another_feedforward_part_is_left_alone(tmp_path, data, whole
     assert begun_at[0] == 1
 
 
+def test_neither_trunk_nor_state_of_other_images_is_taken_up(tmp_path, data, whole):
+    others = (-data[0], data[1])
+    shutil.copy(trunk_of(whole[1]), tmp_path)
+    begun_at = []
+    progress = lambda what, done, total: begun_at.append(done)  # noqa: E731
+    train("cnnf-digits", 5, tmp_path / "run", data=others, progress=progress)
+    assert begun_at[0] == 1
+    with pytest.raises(ValueError, match=r"the state of .*, images \w+, seed 5, got that of .*, images \w+, seed 5"):
+        train("cnnf-digits", 5, tmp_path / "run", data=data)
+
+
 def test_the_first_part_is_the_same_for_both_and_takes_no_feedback(tmp_path, data, whole):
     train("cnn-digits", 5, tmp_path / "run", data=data)
     cnnf, control = untimed_log(whole[1]), untimed_log(tmp_path / "run")
