@@ -335,7 +335,7 @@ def test_in_bfloat16_weights_stay_float32_near_those_of_float32_and_the_state_sa
 
 def test_each_precision_has_a_trunk_and_a_state_of_its_own(whole, data, tmp_path):
     out = shutil.copytree(whole[1], tmp_path / "run")
-    with pytest.raises(ValueError, match=r"expected the state of .*bfloat16, seed 5, got that of "):
+    with pytest.raises(ValueError, match=r"expected the state of .*bfloat16, images \w+, seed 5, got that of "):
         train("cnnf-digits", 5, out, half=True, data=data)
     half = train("cnnf-digits", 5, tmp_path / "half" / "run", half=True, data=data)
     for trunk in whole[1].parent.glob("trunk-*"):
