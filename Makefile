@@ -98,7 +98,7 @@ TIMED      := $(foreach f,trajectories time_readouts cleaning occlusion_levels m
               clock_ranges condition_times,$(BUILD)/figures/$(f).png)
 PAPER      := $(TIMED) $(foreach f,times_by_study composite published_networks,$(BUILD)/figures/$(f).png)
 
-.PHONY: help figures quick-figures times quick-times paper quick-paper suite quick-suite robustness quick-robustness \
+.PHONY: help install figures quick-figures times quick-times paper quick-paper suite quick-suite robustness quick-robustness \
         controls quick-controls corruptions quick-corruptions sharpening quick-sharpening seeds quick-seeds few-labels \
         glimpses test lint bench train clean FORCE
 
@@ -168,6 +168,9 @@ few-labels: $(BUILD)/figures/few_labels.png  ## Learn LABELLED from 5 to 500 lab
 glimpses: $(BUILD)/figures/glimpses.png  ## Learn LABELLED from sequences of crops, with a carried state and without, five seeds
 	@echo "tables are in $(BUILD)/glimpses, the figure in $(BUILD)/figures"
 
+install: $(READY)  ## Set up .venv (every other target does, on first use)
+	@echo "the environment is in $(VENV): source $(VENV)/bin/activate"
+
 test: $(READY)  ## Run the tests
 	@$(PY) -m pytest -q
 
@@ -229,8 +232,9 @@ endef
 $(foreach model,$(MODEL) $(CONTROL),$(eval $(call score_rule,$(model))))
 
 # A benchmark without data is a row that says so; one that fails stops here, after the others.
+# What the figures are drawn from, it finds made: two processes at once would write the same files.
 define suite_rule
-$(BUILD)/suite/.$(1): $(SCORING) $(DATA) $(READY)
+$(BUILD)/suite/.$(1): $(SCORING) $(DATA) $(READY) | $(filter $(BUILD)/scores/.$(1).%,$(SCORES) $(RANKED))
 	$$(call keep,$(RUN) score $(1) --suite --out $(BUILD)/scores $(QUICK))
 endef
 $(foreach model,$(SUITE),$(eval $(call suite_rule,$(model))))
@@ -315,9 +319,6 @@ $(BUILD)/few_labels/.$(LABELLED): $(CODE) $(wildcard analysis/few_labels*.py) an
 
 $(BUILD)/glimpses/.$(LABELLED): $(CODE) $(wildcard analysis/glimpses*.py) analysis/few_labels_summary.py analysis/runs.py $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.glimpses --data $(LABELLED) --out $(@D)/$(LABELLED) $(QUICK))
-
-# The suite finds these scores made: two processes at once would write the same files.
-$(SUITES): | $(SCORES) $(RANKED)
 
 $(CONDITIONS): $(TIMING) $(DATA) $(READY) $(ASKED)/suite
 	$(call keep,$(PY) -m analysis.condition_times $(SUITE) --out $(@D)/maniquet2025 --simulate-missing $(QUICK))

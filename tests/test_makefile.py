@@ -85,3 +85,13 @@ def test_a_name_that_is_not_known_is_said_and_nothing_waits_for_input():
     done = dry_run("seeds", "SEEDED=nobody")
     assert done.returncode
     assert "SEEDED: expected models in neurocnnf/weights, got nobody" in done.stderr
+
+
+def test_a_suite_waits_for_the_scores_of_the_figures_models_where_it_takes_them_and_for_no_others():
+    asked = commands(dry_run("suite"), "neurocnnf score ")
+    for model in ("cnnf-cifar-gray", "cnn-cifar-gray"):
+        own = [one for one in asked if one.startswith(f"{model} ")]
+        assert [place for place, one in enumerate(own) if "--suite" in one] == [len(own) - 1]
+        assert len(own) > 1
+    others = commands(dry_run("suite", "SUITE=cnnf-mnist cnn-mnist"), "neurocnnf score ")
+    assert [one.split()[:2] for one in others] == [["cnnf-mnist", "--suite"], ["cnn-mnist", "--suite"]]
