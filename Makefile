@@ -168,7 +168,7 @@ few-labels: $(BUILD)/figures/few_labels.png  ## Learn LABELLED from 5 to 500 lab
 glimpses: $(BUILD)/figures/glimpses.png  ## Learn LABELLED from sequences of crops, with a carried state and without, five seeds
 	@echo "tables are in $(BUILD)/glimpses, the figure in $(BUILD)/figures"
 
-install: $(READY)  ## Set up .venv (every other target does, on first use)
+install: $(READY)  ## Set up .venv (so do the targets that need it, on first use)
 	@echo "the environment is in $(VENV): source $(VENV)/bin/activate"
 
 test: $(READY)  ## Run the tests

@@ -117,7 +117,7 @@ def whole_images(images, n_steps, generator):
 
 @pytest.mark.parametrize("kind", ["cnnf", "lateral", "predictive"])
 def test_a_look_at_the_whole_image_at_every_step_is_ordinary_training(kind, tmp_path, data):
-    recipe = replace(RECIPE, model=f"{kind}-digits")
+    recipe = replace(RECIPE, model=f"{kind}-digits", augmentation="shift", feedback_batch_size=4)
     ordinary = train(recipe, 5, tmp_path / "ordinary" / "run", data=data)
     looking = train(recipe, 5, tmp_path / "looking" / "run", data=data, look=whole_images)
     torch.testing.assert_close(weights(looking), weights(ordinary), rtol=1e-3, atol=1e-5)
