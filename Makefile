@@ -98,9 +98,9 @@ TIMED      := $(foreach f,trajectories time_readouts cleaning occlusion_levels m
               clock_ranges condition_times,$(BUILD)/figures/$(f).png)
 PAPER      := $(TIMED) $(foreach f,times_by_study composite published_networks,$(BUILD)/figures/$(f).png)
 
-.PHONY: help install figures quick-figures times quick-times paper quick-paper suite quick-suite robustness quick-robustness \
-        controls quick-controls corruptions quick-corruptions sharpening quick-sharpening seeds quick-seeds few-labels \
-        glimpses test lint bench train clean FORCE
+.PHONY: help install figures quick-figures times quick-times paper quick-paper suite quick-suite robustness \
+        quick-robustness controls quick-controls corruptions quick-corruptions sharpening quick-sharpening seeds \
+        quick-seeds few-labels glimpses test lint bench train clean FORCE
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'

@@ -68,9 +68,8 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame, n_steps: int | Non
         parts.insert(0, by_step.assign(kind=by_step["degradation"], n=by_step["n_images"]))
     keys = ["kind", "level", "n"]
     parts = [part.assign(last=part.groupby("model")["step"].transform("max")) for part in parts]
-    if (
-        len(steps := sorted({int(one) for part in parts for one in part["last"]} - {0})) > 1
-    ):  # feedforward: step 0 alone
+    steps = sorted({int(one) for part in parts for one in part["last"]} - {0})  # a feedforward model has step 0 alone
+    if len(steps) > 1:
         raise ValueError(
             f"accuracies: expected one last step, got {', '.join(map(str, steps))}. Name one that all have "
             "(--n-steps), or give tables made with the same number."

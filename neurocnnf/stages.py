@@ -12,6 +12,10 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHUNK_BYTES = 1 << 20
 
@@ -77,13 +81,18 @@ def source_hash(folders: Iterable[Path]) -> str:
 
 def weights_hash(model) -> str:
     """Return one SHA-256 of the names, shapes, types and values of a model's weights (its ``state_dict``)."""
+    return tensors_hash(model.state_dict())
+
+
+def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
+    """Return one SHA-256 of the names, shapes, types and values of tensors."""
     import torch  # only here: make runs this file without the environment's packages
 
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         # numpy has no bfloat16: the bytes are the same whatever they are called.
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import hashlib
 import math
 import os
 import platform
@@ -23,6 +22,7 @@ from neurocnnf.losses import adversarial_cross_entropy, reconstruction_error, st
 from neurocnnf.optimisers import Optimiser, make_optimiser
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Recipe, find_recipe
+from neurocnnf.stages import tensors_hash
 from neurocnnf.training_log import TrainingLog
 from neurocnnf.unrolled import PIXELS, UnrolledModel
 
@@ -84,7 +84,7 @@ def train(
     if device != "cpu" and recipe.optimiser != "muon":  # whose matrices share the kernels' storage
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     precision = ", bfloat16" if half else ""
-    given = [] if data is None else [_hash(images, labels)]
+    given = [] if data is None else [tensors_hash({"images": images, "labels": labels})[:8]]
     key = "-".join([recipe.feedforward_key(), *given, str(seed), "bfloat16" if half else "float32"])
     trunk = out.parent / f"trunk-{key}.pt"
     _check_same_run(out, f"{recipe}{precision}{''.join(f', images {one}' for one in given)}, seed {seed}\n")
@@ -244,15 +244,6 @@ def _check_same_run(out: Path, run: str) -> None:
             f"{out}: expected the state of {run.strip()}, got that of {note.read_text().strip()}. Start anew."
         )
     note.write_text(run)
-
-
-def _hash(*tensors: Tensor) -> str:
-    """Return a short hash of values."""
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:8]
 
 
 def _machine(device: torch.device) -> str:
