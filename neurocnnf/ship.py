@@ -173,14 +173,14 @@ def multiply_adds(model: UnrolledModel, n_steps: int) -> int:
 
 
 def _card(name: str, recipe: Recipe, model: UnrolledModel, states: Mapping[int, dict], accuracy: pd.DataFrame) -> dict:
-    """Write a card from what `finish_run` returned of each seed; machine and accuracy by step are of the first one."""
+    """Write a card from what `finish_run` returned of each seed; accuracy by step is of the first one."""
     by_step = accuracy[accuracy["degradation"] == "clean"].groupby("step")["accuracy"]
     return {
         "name": name,
         "data": recipe.data,
         "recipe": asdict(recipe),
         "training_set": training_set_provenance(recipe.data),
-        "machine": next(iter(states.values()))["machine"],
+        "machine": {str(seed): state["machine"] for seed, state in states.items()},
         "seconds_of_training": {str(seed): state["seconds"] for seed, state in states.items()},
         "multiply_adds_per_image": {str(n): multiply_adds(model, n) for n in range(recipe.n_steps + 1)},
         "images_seen": {
