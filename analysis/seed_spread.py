@@ -135,25 +135,21 @@ def student(values: pd.Series, scale: float = 1.0) -> dict[str, float]:
 
 
 def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
-    """Write the summary for readers: a row per benchmark, columns per model; all str.
+    """Write the summary for readers: a row per benchmark, a column per model; all str.
 
     Returns
     -------
     pandas.DataFrame
         benchmark; for each model "mean ± sd", with the count of seeds where some have no score, or why there is none;
-        for each but the control "difference [95 %]", with the count of pairs where some are missing, and p (Holm).
+        and, but for the control, "difference from it [95 %]", with the count of pairs where some are missing, and p
+        (Holm), where there was a test.
     """
-    compared = dict.fromkeys(summary.loc[summary["n_pairs"] > 0, "model"])
     rows = []
     for benchmark, part in summary.groupby("benchmark", sort=False):
         raw = part["n_seeds"].any() and part["quantity"].iloc[0] == "raw"
         row = {"benchmark": f"{benchmark}{' (raw)' if raw else ''}"}
-        row |= {f"{one.model}, mean ± sd": _mean(one) for one in part.itertuples()}
-        for one in part[part["model"].isin(compared)].itertuples():
-            row[f"{one.model} less control"] = _difference(one)
-            row[f"p (Holm), {one.model}"] = chance(one.p_holm)
-        rows.append(row)
-    return pd.DataFrame(rows).fillna("")
+        rows.append(row | {one.model: f"{_mean(one)}{_difference(one)}" for one in part.itertuples()})
+    return pd.DataFrame(rows)
 
 
 def _mean(row) -> str:
@@ -167,7 +163,8 @@ def _difference(row) -> str:
     if not row.n_pairs:
         return ""
     pairs = f" ({row.n_pairs} pairs)" if row.n_pairs < row.n_total else ""
-    return bounded(row.difference, row.low, row.high) + pairs
+    p = "" if pd.isna(row.p_holm) else f", p {chance(row.p_holm)}"
+    return f"; {bounded(row.difference, row.low, row.high)}{pairs}{p}"
 
 
 def bounded(value: float, low: float, high: float, digits: int = 3) -> str:

@@ -130,10 +130,17 @@ def test_without_any_score_the_figure_says_what_is_missing():
         figure.draw(table, spread.over_seeds(table))
 
 
-@pytest.mark.parametrize(("p", "text"), [(1.0, "1.000"), (0.04, ".040"), (0.0004, "< .001"), (np.nan, "")])
-def test_p_for_readers(p, text):
+@pytest.mark.parametrize(("p", "text"), [(1.0, ", p 1.000"), (0.04, ", p .040"), (0.0004, ", p < .001"), (np.nan, "")])
+def test_cells_for_readers(p, text):
     summary = spread.over_seeds(spread.by_seed(suite(), "cnn-x")).assign(p_holm=p)
-    assert set(spread.as_cells(summary)["p (Holm), cnnf-x"]) == {text}
+    cells = spread.as_cells(summary).set_index("benchmark")
+    row = summary_of("a", "cnnf-x")
+    whole = [
+        f"{row[name]:.3f}".replace("0.", ".").replace("-", "−") for name in ("mean", "sd", "difference", "low", "high")
+    ]
+    assert cells.loc["a", "cnnf-x"] == "{} ± {}; {} [{}, {}]".format(*whole) + text
+    assert cells.loc["a", "cnn-x"] == ".667 ± .019"  # the control: no difference from itself
+    assert cells.loc["d"].tolist() == ["no data here"] * 2
 
 
 def test_a_control_that_was_not_scored_is_an_error():
