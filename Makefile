@@ -157,7 +157,7 @@ quick-sharpening:  ## The same with few images into build/quick (a check, not a 
 	@$(MAKE) --no-print-directory sharpening BUILD=build/quick QUICK=--quick
 
 seeds: $(BUILD)/figures/seed_spread.png $(BUILD)/figures/time_spread.png $(BUILD)/seeds/readouts.summary.csv  ## Three seeds of SEEDED on every benchmark, the first one's recognition times too (wants Tang et al.)
-	@cat $(BUILD)/seeds/spread.md $(BUILD)/seeds/recognition_times.md $(BUILD)/seeds/readouts.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
+	@cat $(BUILD)/seeds/spread.md $(BUILD)/seeds/composite.md $(BUILD)/seeds/recognition_times.md $(BUILD)/seeds/readouts.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
 
 quick-seeds:  ## The same from a small subsample into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory seeds BUILD=build/quick QUICK=--quick
@@ -250,8 +250,9 @@ $(ASKED)/seed-steps: LISTED := $(SEED_STEPS)
 $(SEED_SUITES): $(BUILD)/seeds/.%: $(SCORING) $(DATA) $(READY) $(ASKED)/seed-steps
 	$(call keep,$(RUN) score $* --suite --n-steps $(SEED_STEPS) --out $(BUILD)/seeds/scores $(QUICK))
 
-$(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summary.py $(SEED_SUITES) $(ASKED)/seeds
+$(BUILD)/seeds/spread.summary.csv: $(addprefix analysis/,seed_spread.py composite_spread.py suite_summary.py) $(SEED_SUITES) $(ASKED)/seeds
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/seeds/scores --models $(OF_SEEDS) --out $(@D)/suite > /dev/null
+	@$(PY) -m analysis.composite_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/composite > /dev/null
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
 
 # Of each seed of SEEDED's first, beside the control of that seed: decoded once, then correlated, and in mixed models.

@@ -1,0 +1,70 @@
+"""The composite of several seeds of each model, and its families, beside the control of the same seed.
+
+A family of benchmarks stands where a benchmark does, so that seeds are compared as `analysis.seed_spread` compares
+them. What is averaged are the scores that every model has (`benchmarks.composite`): nothing missing decides a rank.
+
+Run ``python -m analysis.composite_spread --suite build/seeds/suite.csv --control cnn-x --out build/seeds/composite``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.seed_spread import MISSING, split_seeds, with_differences, write_spread
+from benchmarks.composite import COMMON, COMPOSITE, composite, of_all_models
+from benchmarks.run_suite import SCORED
+
+
+def by_seed(suite: pd.DataFrame, control: str) -> pd.DataFrame:
+    """Lay out families and composite by model and seed, as `analysis.seed_spread.by_seed` does benchmarks.
+
+    Parameters
+    ----------
+    suite
+        As `analysis.suite_summary.tabulate` gives it, of models named ``<model>`` (seed 0) and ``<model>-seed<n>``.
+    control
+        The model that the others are compared with, without its seed.
+
+    Raises
+    ------
+    ValueError
+        If no row is of the control, or no benchmark has a ceiling and a score of every model.
+    """
+    common = of_all_models(suite)
+    if common.empty:
+        raise ValueError(
+            "suite: expected a score over its ceiling of every model on some benchmark, got none. Name the studies' "
+            "folder: NEUROCNNF_DATA."
+        )
+    means = composite(common)
+    means = means[(means["n_benchmarks"] > 0) & (means["family"] != COMMON)]  # here the composite's very benchmarks
+    counts = means["n_benchmarks"].astype(str)
+    names = means["family"] + " (" + counts + " benchmark" + means["n_benchmarks"].gt(1).map({True: "s", False: ""})
+    simulated = common.groupby("model")["simulated"].any()
+    table = means.assign(
+        benchmark=names + ")",
+        state=means["value"].notna().map({True: SCORED, False: MISSING}),
+        quantity="value",
+        score=means["value"],
+        simulated=means["model"].map(simulated),
+    )
+    last = table["family"] == COMPOSITE
+    return with_differences(split_seeds(pd.concat([table[~last], table[last]], ignore_index=True)), control)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write seeds and their summary, and print the latter."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", type=Path, required=True, help="table of a suite (.csv) of every seed")
+    parser.add_argument("--control", required=True, help="the model that the others are compared with, without a seed")
+    parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
+    options = parser.parse_args(argv)
+    print(write_spread(by_seed(pd.read_csv(options.suite), options.control), options.out), end="")
+
+
+if __name__ == "__main__":
+    main()
