@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -47,4 +48,15 @@ def test_recordings_of_ones_own_make_a_benchmark():
 
 @pytest.mark.parametrize("name", re.findall(r"!\[[^]]*\]\(([^)]+)\)", README))
 def test_every_picture_is_there(name):
-    assert (Path(__file__).parents[1] / name).read_bytes()[:4] == b"\x89PNG"
+    assert (ROOT / name).read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("page", ["README.md", "FINDINGS.md"])
+def test_every_link_within_the_project_leads_somewhere(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]+)?\)", (ROOT / page).read_text())
+    assert links
+    for target, anchor in links:
+        text = (ROOT / (target or page)).read_bytes()
+        if anchor:
+            heads = re.findall(r"^#+ (.*)", text.decode(), re.MULTILINE)
+            assert anchor in {"#" + re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
