@@ -156,7 +156,7 @@ sharpening: $(BUILD)/figures/sharpening.png  ## Compare what feedback restores o
 quick-sharpening:  ## The same with few images into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory sharpening BUILD=build/quick QUICK=--quick
 
-seeds: $(BUILD)/figures/seed_spread.png $(BUILD)/figures/time_spread.png $(BUILD)/seeds/readouts.summary.csv  ## Three seeds of SEEDED on every benchmark, the first one's recognition times too (wants Tang et al.)
+seeds: $(addprefix $(BUILD)/figures/,seed_spread.png time_spread.png) $(addprefix $(BUILD)/seeds/,composite.summary.csv readouts.summary.csv)  ## Three seeds of SEEDED on every benchmark and their composite, the first one's recognition times too (wants Tang et al.)
 	@cat $(BUILD)/seeds/spread.md $(BUILD)/seeds/composite.md $(BUILD)/seeds/recognition_times.md $(BUILD)/seeds/readouts.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
 
 quick-seeds:  ## The same from a small subsample into build/quick (a check, not a result)
@@ -250,10 +250,12 @@ $(ASKED)/seed-steps: LISTED := $(SEED_STEPS)
 $(SEED_SUITES): $(BUILD)/seeds/.%: $(SCORING) $(DATA) $(READY) $(ASKED)/seed-steps
 	$(call keep,$(RUN) score $* --suite --n-steps $(SEED_STEPS) --out $(BUILD)/seeds/scores $(QUICK))
 
-$(BUILD)/seeds/spread.summary.csv: $(addprefix analysis/,seed_spread.py composite_spread.py suite_summary.py) $(SEED_SUITES) $(ASKED)/seeds
+$(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summary.py $(SEED_SUITES) $(ASKED)/seeds
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/seeds/scores --models $(OF_SEEDS) --out $(@D)/suite > /dev/null
-	@$(PY) -m analysis.composite_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/composite > /dev/null
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
+
+$(BUILD)/seeds/composite.summary.csv: analysis/composite_spread.py $(BUILD)/seeds/spread.summary.csv
+	@$(PY) -m analysis.composite_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(basename $(basename $@)) > /dev/null
 
 # Of each seed of SEEDED's first, beside the control of that seed: decoded once, then correlated, and in mixed models.
 TIMED_SEEDS := $(call SEEDS_OF,$(firstword $(SEEDED)))

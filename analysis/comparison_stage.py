@@ -1,4 +1,4 @@
-"""Every model and every readout of its time against Tang et al. (2018): tables for figures and for the README.
+"""Every model and every readout of its time against Tang et al. (2018): tables for figures and for readers.
 
 Run ``python -m analysis.comparison_stage --in build/decoded/{cnnf,cnn}-cifar-gray/tang2018 --out
 build/comparison/tang2018``, with the stems of what `analysis.decode_stage` wrote, the feedforward control's last.

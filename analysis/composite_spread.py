@@ -1,7 +1,8 @@
 """The composite of several seeds of each model, and its families, beside the control of the same seed.
 
 A family of benchmarks stands where a benchmark does, so that seeds are compared as `analysis.seed_spread` compares
-them. What is averaged are the scores that every model has (`benchmarks.composite`): nothing missing decides a rank.
+them; p is corrected over a model's families and the composite, which is their mean. What is averaged are the benchmarks
+that every training of every model has a score on (`benchmarks.composite`): nothing missing decides a difference.
 
 Run ``python -m analysis.composite_spread --suite build/seeds/suite.csv --control cnn-x --out build/seeds/composite``.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.seed_spread import MISSING, split_seeds, with_differences, write_spread
+from analysis.seed_spread import split_seeds, with_differences, write_spread
 from benchmarks.composite import COMMON, COMPOSITE, composite, of_all_models
 from benchmarks.run_suite import SCORED
 
@@ -32,28 +33,24 @@ def by_seed(suite: pd.DataFrame, control: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If no row is of the control, or no benchmark has a ceiling and a score of every model.
+        If no row is of the control, or no benchmark of any family has a ceiling and a score of every model and seed.
     """
     common = of_all_models(suite)
     if common.empty:
         raise ValueError(
-            "suite: expected a score over its ceiling of every model on some benchmark, got none. Name the studies' "
-            "folder: NEUROCNNF_DATA."
+            "suite: expected a benchmark of some family with a score over its ceiling of every model and seed, got "
+            "none. Score what is missing, or name the studies' folder: NEUROCNNF_DATA."
         )
     means = composite(common)
     means = means[(means["n_benchmarks"] > 0) & (means["family"] != COMMON)]  # here the composite's very benchmarks
-    counts = means["n_benchmarks"].astype(str)
-    names = means["family"] + " (" + counts + " benchmark" + means["n_benchmarks"].gt(1).map({True: "s", False: ""})
-    simulated = common.groupby("model")["simulated"].any()
+    if (means["n_benchmarks"].groupby(means["model"]).size() == 2).all():  # one family is the composite itself
+        means = means[means["family"] != COMPOSITE]
+    words = means["n_benchmarks"].map(lambda n: f" ({n} benchmark{'s' if n > 1 else ''})")
+    simulated = means["model"].map(common.groupby("model")["simulated"].any())
     table = means.assign(
-        benchmark=names + ")",
-        state=means["value"].notna().map({True: SCORED, False: MISSING}),
-        quantity="value",
-        score=means["value"],
-        simulated=means["model"].map(simulated),
+        benchmark=means["family"] + words, state=SCORED, quantity="value", score=means["value"], simulated=simulated
     )
-    last = table["family"] == COMPOSITE
-    return with_differences(split_seeds(pd.concat([table[~last], table[last]], ignore_index=True)), control)
+    return with_differences(split_seeds(table), control)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

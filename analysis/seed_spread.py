@@ -27,6 +27,8 @@ MISSING = "missing"
 SEED = re.compile(r"(.*)-seed(\d+)")
 COLUMNS = ("benchmark", "model", "seed", "state", "quantity", "score", "difference", "simulated")
 CONFIDENCE = 0.95
+HEADER = "benchmark (mean ± SD; less control of the seed [95 %], p by Holm)"
+"""Of the first column of what is written for readers: says how to read the others, which bear models' names."""
 SAME = 1e-12
 """Spread of differences, in units of the largest score, that is rounding: no interval is made of it."""
 
@@ -140,14 +142,14 @@ def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        benchmark; for each model "mean ± sd", with the count of seeds where some have no score, or why there is none;
-        and, but for the control, "difference from it [95 %]", with the count of pairs where some are missing, and p
-        (Holm), where there was a test.
+        `HEADER`, the benchmark; for each model "mean ± sd", with the count of seeds where some have no score, or why
+        there is none; and, but for the control, "; difference from the control [95 %]", with the count of pairs where
+        some are missing, and p (Holm), where there was a test.
     """
     rows = []
     for benchmark, part in summary.groupby("benchmark", sort=False):
         raw = part["n_seeds"].any() and part["quantity"].iloc[0] == "raw"
-        row = {"benchmark": f"{benchmark}{' (raw)' if raw else ''}"}
+        row = {HEADER: f"{benchmark}{' (raw)' if raw else ''}"}
         rows.append(row | {one.model: f"{_mean(one)}{_difference(one)}" for one in part.itertuples()})
     return pd.DataFrame(rows)
 

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from analysis.composite_spread import by_seed, main
-from analysis.seed_spread import over_seeds
 
 SCORES = {  # benchmark: value of CNN-F by seed, then of its control
-    "a.V4-ridge": ([0.4, 0.5], [0.6, 0.8]),
+    "a.V4-ridge": ([0.4, 0.5], [0.6, 0.802]),
     "a.V4-pls": ([0.2, 0.3], [0.6, 0.6]),
     "b.humanIT-rsa": ([0.1, 0.1], [0.2, 0.4]),
     "cifar10h.entropy": ([0.9, 0.9], [np.nan, 0.1]),  # not of every model
@@ -36,24 +37,31 @@ def test_families_and_composite_of_each_seed(suite):
     score, difference = table["score"], table["difference"]
     assert score["V4 (2 benchmarks)", "cnnf-x"].tolist() == pytest.approx([0.3, 0.4])
     assert score["composite (3 benchmarks)", "cnnf-x"].tolist() == pytest.approx([0.2, 0.25])
-    assert score["composite (3 benchmarks)", "cnn-x"].tolist() == pytest.approx([0.4, 0.55])
-    assert difference["composite (3 benchmarks)", "cnnf-x"].tolist() == pytest.approx([-0.2, -0.3])
+    assert score["composite (3 benchmarks)", "cnn-x"].tolist() == pytest.approx([0.4, 0.5505])
+    assert difference["composite (3 benchmarks)", "cnnf-x"].tolist() == pytest.approx([-0.2, -0.3005])
     assert difference.xs("cnn-x", level="model").isna().all()
 
 
-def test_the_tables_hold_the_mean_over_seeds(suite, tmp_path, capsys):
+def test_the_tables_hold_the_difference_over_seeds_with_p_corrected_over_families_and_composite(
+    suite, tmp_path, capsys
+):
     suite.to_csv(tmp_path / "suite.csv", index=False)
     main(["--suite", str(tmp_path / "suite.csv"), "--control", "cnn-x", "--out", str(tmp_path / "composite")])
-    printed = capsys.readouterr().out
-    assert printed == (tmp_path / "composite.md").read_text()
-    summary = pd.read_csv(tmp_path / "composite.summary.csv").set_index(["benchmark", "model"])
-    whole = over_seeds(by_seed(suite, "cnn-x")).set_index(["benchmark", "model"])
-    assert summary.loc[("composite (3 benchmarks)", "cnnf-x"), "difference"] == pytest.approx(-0.25)
-    pd.testing.assert_series_equal(summary["mean"], whole["mean"])
+    assert capsys.readouterr().out == (tmp_path / "composite.md").read_text()
+    found = pd.read_csv(tmp_path / "composite.summary.csv").query("model == 'cnnf-x'")
+    differences = np.array([[-0.3, -0.3 - 1e-3], [-0.1, -0.3], [-0.2, -0.3 - 5e-4]])  # V4, IT, composite
+    assert found["difference"].tolist() == pytest.approx(differences.mean(axis=1).tolist())
+    p = stats.ttest_1samp(differences, 0, axis=1).pvalue
+    assert found["p_holm"].tolist() == pytest.approx(multipletests(p, method="holm")[1].tolist())
+
+
+def test_one_family_is_not_tested_twice(suite):
+    table = by_seed(suite[suite["benchmark"].str.contains("V4")], "cnn-x")
+    assert set(table["benchmark"]) == {"V4 (2 benchmarks)"}
 
 
 def test_without_a_benchmark_of_every_model_there_is_no_composite(suite):
-    with pytest.raises(ValueError, match="expected a score over its ceiling of every model"):
+    with pytest.raises(ValueError, match="expected a benchmark of some family"):
         by_seed(suite[suite["benchmark"].isin(["cifar10h.entropy", "maniquet2025.masking"])], "cnn-x")
 
 

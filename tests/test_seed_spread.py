@@ -133,7 +133,7 @@ def test_without_any_score_the_figure_says_what_is_missing():
 @pytest.mark.parametrize(("p", "text"), [(1.0, ", p 1.000"), (0.04, ", p .040"), (0.0004, ", p < .001"), (np.nan, "")])
 def test_cells_for_readers(p, text):
     summary = spread.over_seeds(spread.by_seed(suite(), "cnn-x")).assign(p_holm=p)
-    cells = spread.as_cells(summary).set_index("benchmark")
+    cells = spread.as_cells(summary).set_index(spread.HEADER)
     row = summary_of("a", "cnnf-x")
     whole = [
         f"{row[name]:.3f}".replace("0.", ".").replace("-", "−") for name in ("mean", "sd", "difference", "low", "high")
