@@ -9,13 +9,11 @@ Run ``python -m analysis.composite_spread --suite build/seeds/suite.csv --contro
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
-from analysis.seed_spread import split_seeds, with_differences, write_spread
+from analysis.seed_spread import run, split_seeds, with_differences
 from benchmarks.composite import COMMON, COMPOSITE, composite, of_all_models
 from benchmarks.run_suite import SCORED
 
@@ -43,7 +41,7 @@ def by_seed(suite: pd.DataFrame, control: str) -> pd.DataFrame:
         )
     means = composite(common)
     means = means[(means["n_benchmarks"] > 0) & (means["family"] != COMMON)]  # here the composite's very benchmarks
-    if (means["n_benchmarks"].groupby(means["model"]).size() == 2).all():  # one family is the composite itself
+    if means["family"].nunique() == 2:  # one family is the composite itself
         means = means[means["family"] != COMPOSITE]
     words = means["n_benchmarks"].map(lambda n: f" ({n} benchmark{'s' if n > 1 else ''})")
     simulated = means["model"].map(common.groupby("model")["simulated"].any())
@@ -54,13 +52,8 @@ def by_seed(suite: pd.DataFrame, control: str) -> pd.DataFrame:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write seeds and their summary, and print the latter."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", type=Path, required=True, help="table of a suite (.csv) of every seed")
-    parser.add_argument("--control", required=True, help="the model that the others are compared with, without a seed")
-    parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
-    options = parser.parse_args(argv)
-    print(write_spread(by_seed(pd.read_csv(options.suite), options.control), options.out), end="")
+    """Read a suite's table, write families and composite by seed and their summary, and print the latter."""
+    run(by_seed, __doc__, argv)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -187,12 +187,19 @@ def number(value: float, digits: int = 3) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Read a suite's table, write seeds and their summary, and print the latter."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    run(by_seed, __doc__, argv)
+
+
+def run(
+    lay_out: Callable[[pd.DataFrame, str], pd.DataFrame], about: str | None, argv: Sequence[str] | None = None
+) -> None:
+    """Read a suite's table, lay it out by seed beside the control, write that and its summary, and print the latter."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", type=Path, required=True, help="table of a suite (.csv) of every seed")
     parser.add_argument("--control", required=True, help="the model that the others are compared with, without a seed")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     options = parser.parse_args(argv)
-    print(write_spread(by_seed(pd.read_csv(options.suite), options.control), options.out), end="")
+    print(write_spread(lay_out(pd.read_csv(options.suite), options.control), options.out), end="")
 
 
 def write_spread(table: pd.DataFrame, out: Path) -> str:
