@@ -108,5 +108,9 @@ def run_decoded_stage(
         tables = compute(study, notes[-1]["models"][0], **settings)
         return write_results(out, tables, {"models": list(study.decisions), **study.provenance})
 
-    stages.run_stage(out, stage_inputs(f"{compute.__module__} of {', '.join(map(str, stems))}", data, settings), write)
+    stages.run_stage(
+        out,
+        stage_inputs(f"{compute.__module__} of {', '.join(map(str, stems))}", data, settings, package="analysis"),
+        write,
+    )
     return out

@@ -286,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return [write_atomically(options.out, as_csv(table.assign(model=model.name, control=control.name)))]
 
     sha256 = training_set_provenance(model.card["data"])["sha256"]
-    run_stage(options.out, stage_inputs("sharpening", sha256, settings, [model, control]), write)
+    run_stage(options.out, stage_inputs("sharpening", sha256, settings, [model, control], package="analysis"), write)
     print(options.out)
 
 

@@ -79,7 +79,7 @@ def _write(names, out: Path, settings, source, compute, store, files) -> None:
 
     models = [load_model(name) for name in names]
     data = {} if store is None else file_hashes(store, files)
-    inputs = stage_inputs(f"{compute.__module__} of {', '.join(names)}", data, settings, models)
+    inputs = stage_inputs(f"{compute.__module__} of {', '.join(names)}", data, settings, models, package="analysis")
 
     def write() -> list[Path]:
         tables = compute(models, source, **settings)

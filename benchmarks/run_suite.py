@@ -86,7 +86,9 @@ def score_stage(
         return benchmark(net, n_steps=n_steps, seed=settings.seed, progress=progress).to_files(stem)
 
     data = file_hashes(store, benchmark.studies)
-    return run_stage(stem, stage_inputs(f"score {identifier}", data, asked, [net]), write, say=say)
+    return run_stage(
+        stem, stage_inputs(f"score {identifier}", data, asked, [net], package="benchmarks"), write, say=say
+    )
 
 
 def run_suite(

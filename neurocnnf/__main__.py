@@ -189,7 +189,11 @@ def evaluate(
         return [write_atomically(out, by_step), write_atomically(out.with_suffix(".images.csv.gz"), packed)]
 
     sha256 = training_set_provenance(data)["sha256"]
-    run_stage(out, stage_inputs("evaluate", sha256, {"n_steps": n, "seed": seed, "quick": quick}, [net]), write)
+    run_stage(
+        out,
+        stage_inputs("evaluate", sha256, {"n_steps": n, "seed": seed, "quick": quick}, [net], package="neurocnnf"),
+        write,
+    )
     show_csv(f"Accuracy by step: {model}", out)
     typer.echo(out)
 
@@ -235,7 +239,7 @@ def robustness(
     asked = {"epsilon": epsilon, "n_images": few["n_images"], "n_steps": n, "seed": seed, "quick": quick}
     asked |= {"last_only": last_only, **package_versions(["adversarial-robustness-toolbox"])}
     sha256 = training_set_provenance(data)["sha256"]
-    run_stage(out, stage_inputs("robustness", sha256, asked, nets), write)
+    run_stage(out, stage_inputs("robustness", sha256, asked, nets, package="neurocnnf"), write)
     table = by_step(pd.read_csv(out)).round(3).astype(str)
     show(f"Accuracy under attack, by step: {model}", [str(c) for c in table.columns], table.to_numpy().tolist())
     typer.echo(out)
@@ -327,7 +331,7 @@ def _score_official(model: str, benchmark: str, n_steps: int, out: Path) -> None
         return [write_atomically(out.with_name(f"{out.name}.csv"), table.encode())]
 
     asked = {"n_steps": n, **package_versions(["brainscore-vision", "brainscore-core"])}
-    run_stage(out, stage_inputs(f"score {benchmark}", {}, asked, [net]), write)
+    run_stage(out, stage_inputs(f"score {benchmark}", {}, asked, [net], package="benchmarks"), write)
     show_csv(f"{model} on {benchmark}", out.with_name(f"{out.name}.csv"))
     typer.echo(out)
 

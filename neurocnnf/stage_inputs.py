@@ -9,6 +9,7 @@ from neurocnnf.stages import package_versions, source_hash, weights_hash
 
 VERSIONS = ("torch", "numpy", "scipy", "pandas", "xarray", "scikit-learn", "statsmodels")
 QUICK_STEPS = 2
+FLOW = ("neurocnnf", "benchmarks", "analysis")  # no package imports one after it: tests/test_imports_point_down.py
 
 
 def steps_taken(model, n_steps: int, quick: bool) -> int:
@@ -26,7 +27,7 @@ def file_hashes(store, patterns: Iterable[str]) -> dict[str, str]:
 
 
 def stage_inputs(
-    command: str, data: Mapping[str, str], settings: Mapping[str, object], models: Iterable = ()
+    command: str, data: Mapping[str, str], settings: Mapping[str, object], models: Iterable = (), *, package: str
 ) -> dict[str, str]:
     """Name all that a stage's outputs depend on.
 
@@ -40,10 +41,22 @@ def stage_inputs(
         Name to value: seed, steps and the like.
     models
         Whose weights enter.
+    package
+        Where the stage's code stands, one of `FLOW`: its sources enter, and those of the packages before it. An edit of
+        an analysis does not make benchmarks score again.
+
+    Raises
+    ------
+    ValueError
+        For another package.
     """
+    if package not in FLOW:
+        raise ValueError(
+            f"package: expected one of {', '.join(FLOW)}, got {package!r}. Name the one of the stage's code."
+        )
     root = Path(__file__).resolve().parents[1]
     inputs = {"command": command} | {name: str(value) for name, value in settings.items()}
-    inputs["source"] = source_hash(root / package for package in ("neurocnnf", "benchmarks", "analysis"))
+    inputs["source"] = source_hash(root / name for name in FLOW[: FLOW.index(package) + 1])
     inputs |= {f"checkpoint:{model.name}": weights_hash(model) for model in models}
     return inputs | {f"data:{name}": sha256 for name, sha256 in data.items()} | package_versions(VERSIONS)
 

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from neurocnnf.stage_inputs import file_hashes, parse_bytes, stage_inputs, steps_taken
+from neurocnnf import stage_inputs as module
+from neurocnnf.stage_inputs import FLOW, file_hashes, parse_bytes, stage_inputs, steps_taken
 
 
 @pytest.mark.parametrize(
@@ -32,12 +33,20 @@ def test_a_feedforward_model_takes_no_steps_and_quick_takes_few():
 def test_inputs_name_settings_weights_and_data():
     model = torch.nn.Linear(2, 2)
     model.name = "m"
-    one = stage_inputs("score x", {"study/a": "hash"}, {"seed": 0, "n_steps": 2}, [model])
+    one = stage_inputs("score x", {"study/a": "hash"}, {"seed": 0, "n_steps": 2}, [model], package="benchmarks")
     assert (one["seed"], one["n_steps"], one["data:study/a"], one["command"]) == ("0", "2", "hash", "score x")
     with torch.no_grad():
         model.bias += 1
-    other = stage_inputs("score x", {"study/a": "hash"}, {"seed": 0, "n_steps": 2}, [model])
+    other = stage_inputs("score x", {"study/a": "hash"}, {"seed": 0, "n_steps": 2}, [model], package="benchmarks")
     assert [name for name in one if one[name] != other[name]] == ["checkpoint:m"]
+
+
+def test_sources_are_of_the_stages_package_and_those_before_it(monkeypatch):
+    monkeypatch.setattr(module, "source_hash", lambda folders: " ".join(folder.name for folder in folders))
+    sources = [stage_inputs("x", {}, {}, package=name)["source"] for name in FLOW]
+    assert sources == ["neurocnnf", "neurocnnf benchmarks", "neurocnnf benchmarks analysis"]
+    with pytest.raises(ValueError, match="package: expected one of neurocnnf, benchmarks, analysis, got 'figures'"):
+        stage_inputs("x", {}, {}, package="figures")
 
 
 def test_hashes_are_of_the_files_in_the_folder_or_else_of_all_that_are_registered():
