@@ -150,18 +150,31 @@ def likelihood_ratio(small: MixedFit, large: MixedFit) -> LikelihoodRatio:
     return LikelihoodRatio(statistic, df, float(chi2.sf(statistic, df)), statistic - 2 * df)
 
 
+def independent(design: ArrayLike) -> NDArray[np.intp]:
+    """Return the places of a design's columns (trial, effect) that those before do not determine (as a constant is)."""
+    x = np.asarray(design, np.float64)
+    kept: list[int] = []
+    for place, column in enumerate(x.T):
+        left = column - x[:, kept] @ np.linalg.lstsq(x[:, kept], column, rcond=None)[0] if kept else column
+        if left @ left > 1e-10 * max(column @ column, 1e-300):
+            kept.append(place)
+    return np.array(kept, dtype=np.intp)
+
+
 def held_out_errors(y: ArrayLike, design: ArrayLike, subjects: ArrayLike, objects: ArrayLike) -> NDArray[np.float64]:
     """Mean squared error of each subject's y, predicted by fixed effects fitted to all other subjects, (subject,).
 
-    A subject's own mean speed is not predicted: errors are centred within the subject.
+    A subject's own mean speed is not predicted: errors are centred within the subject. An effect that the other
+    subjects' trials do not tell from the rest (of what happens to one subject alone, say) is predicted to be none.
     """
     y, x, subjects, objects = np.asarray(y, float), np.asarray(design, float), np.asarray(subjects), np.asarray(objects)
     errors, start = [], (-1.0, -3.0)
     for subject in np.unique(subjects):
         out = subjects == subject
-        fit = fit_mixed(y[~out], x[~out], subjects[~out], objects[~out], start=start)
+        told = independent(x[~out])
+        fit = fit_mixed(y[~out], x[~out][:, told], subjects[~out], objects[~out], start=start)
         start = fit.log_ratios  # close to the next ones
-        left = y[out] - x[out] @ fit.coefficients
+        left = y[out] - x[out][:, told] @ fit.coefficients
         errors.append(float(left.var()))
     return np.array(errors)
 

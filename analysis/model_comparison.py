@@ -27,7 +27,7 @@ from analysis.inference import (
     resamples,
     taken,
 )
-from analysis.mixed import fit_mixed, held_out_errors, likelihood_ratio
+from analysis.mixed import fit_mixed, held_out_errors, independent, likelihood_ratio
 from analysis.solution_step import right_margin
 from analysis.weighted_ranks import weighted_normal_scores, weighted_partial_correlation
 from benchmarks.bootstrap import recentred
@@ -156,11 +156,13 @@ def mixed_effect(kept: pd.DataFrame, times: TrialTimes, covariates: pd.DataFrame
     """
     y = np.log(kept["rt_s"].to_numpy(float))
     who = kept["subject"].to_numpy(), kept["object_id"].to_numpy()
-    null = _independent([np.ones(len(y)), *covariates.to_numpy(float).T])
+    null = np.column_stack([np.ones(len(y)), covariates.to_numpy(float)])
+    null = null[:, independent(null)]
     reached = times.reached
     spread = times.step[reached].std() if reached.any() else 0.0
     step = np.where(reached, times.step - times.step[reached].mean(), 0.0) / spread if spread > 0 else 0 * y
-    design = _independent([*null.T, step, (~reached).astype(float)])
+    design = np.column_stack([null, step, ~reached])
+    design = design[:, independent(design)]
     nan = float("nan")
     if design.shape[1] == null.shape[1]:
         return {"beta": nan, "lr_p": nan, "delta_aic": nan}
@@ -201,17 +203,6 @@ def _covariates(scored: Scored, model: str, readout: str, control: str, category
         columns |= {f"category {one}": (names == one).to_numpy(float) for one in sorted(names.unique())[1:]}
     table = pd.DataFrame(columns)
     return (table - table.mean()) / table.std(ddof=0).replace(0, 1.0)
-
-
-def _independent(columns) -> NDArray[np.float64]:
-    """Stack columns, leaving out each that the ones before it determine (a constant, say)."""
-    kept: list[NDArray] = []
-    for column in columns:
-        basis = np.column_stack(kept) if kept else np.zeros((len(column), 0))
-        left = column - basis @ np.linalg.lstsq(basis, column, rcond=None)[0] if kept else column
-        if left @ left > 1e-10 * max(column @ column, 1e-300):
-            kept.append(column)
-    return np.column_stack(kept)
 
 
 class ObjectTimes:

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy.stats import binomtest, multivariate_normal
 
-from analysis.mixed import fit_mixed, held_out_errors, likelihood_ratio
+from analysis.mixed import fit_mixed, held_out_errors, independent, likelihood_ratio
 
 
 def simulate(seed=0, n_subjects=8, n_objects=20, n=300, effect=0.3, sd=(0.5, 0.4, 1.0)):
@@ -106,3 +106,22 @@ def test_what_cannot_be_fitted_is_named():
     fit = fit_mixed(y, x, subject, thing)
     with pytest.raises(ValueError, match="nested models of the same trials first, got 0 more"):
         likelihood_ratio(fit, fit)
+
+
+def test_what_happens_to_one_subject_alone_is_predicted_for_nobody_else_and_not_for_that_one():
+    rng = np.random.default_rng(3)
+    subject, thing = (places.ravel() for places in np.indices((6, 20)))
+    x = np.column_stack([np.ones(120), rng.normal(size=120), (subject == 2) * rng.normal(size=120)])
+    y = x @ [0.5, 0.3, 2.0] + rng.normal(size=6)[subject] + rng.normal(size=20)[thing] + rng.normal(size=120)
+    found = held_out_errors(y, x, subject, thing)
+    for one in range(6):
+        out, columns = subject == one, [0, 1] if one == 2 else [0, 1, 2]
+        fit = fit_mixed(y[~out], x[~out][:, columns], subject[~out], thing[~out])
+        left = y[out] - x[out][:, columns] @ fit.coefficients
+        assert found[one] == pytest.approx(left.var(), rel=1e-4)
+
+
+def test_columns_that_others_determine_are_left_out():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 30))
+    assert independent(np.column_stack([np.ones(30), a, 2 - 3 * a, np.zeros(30), b])).tolist() == [0, 1, 4]
