@@ -1,6 +1,7 @@
 """Accuracy under common corruptions, and what later steps and feedback change, on the same images.
 
-Run ``python -m figures.corruptions --in build/corruptions.csv --out build/figures/corruptions``.
+Run ``python -m figures.corruptions --in build/corruptions.csv --out build/figures/corruptions``, with a table of
+`analysis.corruptions_spread` (over trainings) or of `analysis.corruptions_summary` (over images).
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from figures.files import arguments, is_simulated, read_tables, save
 from figures.style import INK, PAGE_MM, Look, apart, letter, looks_of, model_handles, new_figure, styled, title
 
 CAPTION = """Common corruptions, at three levels each (named below the axis; their units stand in the headings). First
-row of a data set: accuracy of the first step (the feedforward sweep; open, pale) and of the last (filled), with
-Wilson's 95 % intervals. Second: what the last step changes, in percentage points, against the first step of the same
-model on the same images. Third: the same against the feedforward control. Intervals of changes: 95 %, for matched
-proportions (Agresti and Min 2005). Filled: p < .05 by McNemar's exact test, Holm's correction over all conditions of a
-model; open: not. Networks that normalise each channel over the image, as these do, hardly see a loss of contrast. One
-trained network of each kind: the intervals speak about other images, not about other trainings."""
+row of a data set: accuracy of the first step (the feedforward sweep; open, pale) and of the last (filled). Second: what
+the last step changes, in percentage points, against the first step of the same model on the same images. Third: the
+same against the feedforward control. Filled: p < .05, Holm's correction over all conditions of a model; open: not.
+Networks that normalise each channel over the image, as these do, hardly see a loss of contrast."""
+OVER_IMAGES = """Intervals: 95 %, Wilson's, and, of changes, for matched proportions (Agresti and Min 2005); p by
+McNemar's exact test. One trained network of each kind: they speak about other images, not about other trainings."""
+OVER_TRAININGS = """Means over trainings, and 95 % intervals by Student's t over them (none of one training), compared
+with the control of the same seed; p by the same t test, which has little power with few trainings."""
 COLUMNS = ["data", "model", "degradation", "level", "step", "quantity", "estimate", "low", "high", "n_images", "p_holm"]
 HEADINGS = {
     "noise": "noise (SD)",
@@ -44,14 +47,18 @@ def draw(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table
-        As `analysis.corruptions_summary.summarise` gives it; means over levels are left out.
+        As `summarise` of `analysis.corruptions_spread` or `analysis.corruptions_summary` gives it; of the latter, means
+        over levels are left out.
     """
     table = table[table["level"].notna()]
     kinds = [kind for kind in HEADINGS if kind in set(table["degradation"])]
     looks = {data: looks_of(list(here["model"])) for data, here in table.groupby("data", sort=False)}
     rows = [(data, quantity) for data in looks for quantity in LABELS if _of(table, data, quantity).size]
     figure = new_figure(PAGE_MM, TOP_MM + ROW_MM * len(rows))
-    title(figure, "Accuracy under common corruptions", is_simulated(table))
+    trainings = sorted(set(table["n_seeds"])) if "n_seeds" in table else [1]
+    words = f"mean of {trainings[-1]} trainings" if trainings[0] == trainings[-1] > 1 else "one training"
+    words = words if len(trainings) == 1 else f"means of {trainings[0]} to {trainings[-1]} trainings"
+    title(figure, f"Accuracy under common corruptions, {words}", is_simulated(table))
     grid = figure.subplots(len(rows), len(kinds), squeeze=False, sharey="row")
     for place, (panels, (data, quantity)) in enumerate(zip(grid, rows, strict=True)):
         here = _of(table, data, quantity)
@@ -63,7 +70,7 @@ def draw(table: pd.DataFrame) -> Figure:
         panels[0].set_ylabel(f"{data}\n{LABELS[quantity]}")
         letter(panels[0], "abcdefghijklmnopqrstuvwxyz"[place % 26], 12)
         if quantity == ACCURACY:
-            corner = {"x": 0.97, "y": 0.97, "ha": "right", "va": "top"}  # accuracy falls from left to right
+            corner = {"x": 0.03, "y": 0.04, "ha": "left", "va": "bottom"}  # accuracy falls from left to right
             panels[0].text(s=_numbers(here), transform=panels[0].transAxes, fontsize=6.5, **corner)
     _legend(figure, looks)
     return figure
@@ -132,10 +139,11 @@ def _legend(figure: Figure, looks: Mapping[str, Mapping[str, Look]]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from the summary."""
-    options = arguments(str(__doc__), "table of analysis.corruptions_summary (.csv)", argv)
+    options = arguments(str(__doc__), "table of analysis.corruptions_spread or _summary (.csv)", argv)
     table = pd.concat(read_tables(options.inputs, COLUMNS), ignore_index=True)
     with styled():
-        save(draw(table), options.out, table, CAPTION)
+        over = OVER_TRAININGS if "n_seeds" in table else OVER_IMAGES
+        save(draw(table), options.out, table, f"{CAPTION} {over}")
 
 
 if __name__ == "__main__":
