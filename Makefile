@@ -25,25 +25,22 @@ export OMP_NUM_THREADS ?= 1
 # Every stage is a process of its own, and would compile every module again: 8 seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What the figures are drawn from.
-MODEL      := cnnf-cifar-gray
-CONTROL    := cnn-cifar-gray
+# What is compared: CNN-F first, its feedforward control, which the others are tested against, last. `make figures` draws
+# these two, every seed of each, where it can; the table of benchmarks and the comparisons of times are of all, one seed
+# each; `make seeds` takes every seed of all. And the steps they take.
+SUITE      ?= $(addsuffix -cifar-gray-small,cnnf lateral predictive ungated cnn)
+STEPS      ?= 5
+MODEL      := $(firstword $(SUITE))
+CONTROL    := $(lastword $(SUITE))
+SEEDS_OF    = $(sort $(basename $(notdir $(wildcard $(addprefix neurocnnf/weights/$(1),.safetensors -seed*.safetensors)))))
 SHOWN      := cnnf-mnist
-EVALUATED  := cnnf-mnist cnn-mnist $(MODEL) $(CONTROL)
+EVALUATED  := cnnf-mnist-small cnn-mnist-small $(MODEL) $(CONTROL)
 BENCHMARKS := cowley2023.V4-ridge kriegeskorte2008.humanIT-rsa
 RECOGNITION := $(addprefix maniquet2025.,accuracy confusion masking)
-# What the table of all benchmarks and the comparisons of times are made of, in their order; the last is CONTROL, which
-# the others are tested against.
-SUITE      ?= $(MODEL) $(addsuffix -cifar-gray,lateral predictive ungated) $(CONTROL)
-
-# What `make seeds` compares, CONTROL last: models of which three seeds are shipped, at the steps they were trained for.
-SEEDED     ?= cnnf-cifar10-small cnn-cifar10-small
-SEED_STEPS ?= 2
 
 # Trainings whose CNN-F and control `make robustness` attacks, every seed that is shipped; digits where there is no MNIST.
 # And images of each, and steps.
 TRAININGS  ?= $(if $(NEUROCNNF_DATA),mnist-small mnist-small-adversarial,digits)
-SEEDS_OF    = $(sort $(basename $(notdir $(wildcard $(addprefix neurocnnf/weights/$(1),.safetensors -seed*.safetensors)))))
 ROBUST     := $(foreach t,$(TRAININGS),$(call SEEDS_OF,cnnf-$(t)) $(call SEEDS_OF,cnn-$(t)))
 ATTACKED   ?= 30
 ROBUST_STEPS ?= 5
@@ -55,16 +52,16 @@ WORKERS    ?= 1
 CONTROLS   ?= $(addsuffix -mnist-small,cnnf lateral predictive ungated untied shuffled wide cnn)
 CONTROL_STEPS ?= 5
 
-# What `make corruptions` evaluates: models and their controls. Trainings whose CNN-F `make sharpening` asks, and whose
+# What `make corruptions` draws of what the cards say: models and their controls. Trainings whose CNN-F `make sharpening` asks, and whose
 # control it inverts.
-CORRUPTED  ?= $(if $(NEUROCNNF_DATA),$(filter-out $(SUITE),cnnf-mnist cnn-mnist) $(SUITE),cnnf-digits cnn-digits)
+CORRUPTED  ?= $(sort $(addsuffix -mnist-small,cnnf lateral predictive ungated cnn) $(SUITE))
 SHARPENED  ?= $(if $(NEUROCNNF_DATA),$(patsubst cnnf-%,%,$(call SEEDS_OF,cnnf-mnist-small)),digits)
 
 # What `make few-labels` and `make glimpses` learn.
 LABELLED   ?= $(if $(NEUROCNNF_DATA),mnist,digits)
 
 # What `make train` makes.
-RECIPES ?= cnnf-mnist cnn-mnist cnnf-cifar-gray cnn-cifar-gray cnnf-digits cnn-digits
+RECIPES ?= cnnf-mnist cnn-mnist cnnf-cifar-gray-small cnn-cifar-gray-small cnnf-digits cnn-digits
 SEEDS   ?= 0 1 2
 
 CODE     := $(wildcard neurocnnf/*.py neurocnnf/weights/*) neurocnnf/registry.csv
@@ -76,9 +73,14 @@ DATA     := $(BUILD)/.data
 
 # Each of these holds the path of a stage's results: where a study is missing, those of simulated recordings, which
 # bear no study's name.
-SCORES     := $(foreach m,$(MODEL) $(CONTROL),$(foreach b,$(BENCHMARKS),$(BUILD)/scores/.$(m).$(b)))
+SEEDS_OF_MODEL := $(call SEEDS_OF,$(MODEL))
+SCORED     := $(SEEDS_OF_MODEL) $(call SEEDS_OF,$(CONTROL))
+SCORES     := $(foreach m,$(SCORED),$(foreach b,$(BENCHMARKS),$(BUILD)/scores/.$(m).$(b)))
 TIMES      := $(BUILD)/times/tang2018/.$(MODEL)
+SEED_TIMES := $(SEEDS_OF_MODEL:%=$(BUILD)/times/tang2018/.%)
 SUITES     := $(foreach m,$(SUITE),$(BUILD)/suite/.$(m))
+OF_SEEDS   := $(foreach m,$(SUITE),$(call SEEDS_OF,$(m)))
+SEED_SUITES := $(foreach m,$(OF_SEEDS),$(BUILD)/suite/.$(m))
 RANKED     := $(foreach m,$(MODEL) $(CONTROL),$(foreach b,$(RECOGNITION),$(BUILD)/scores/.$(m).$(b)))
 NETWORKS   := $(BUILD)/networks/.maniquet2025
 CONDITIONS := $(BUILD)/condition_times/.maniquet2025
@@ -86,20 +88,22 @@ TRADE_OFF  := $(BUILD)/speed_accuracy/.kumbhar2021
 LATENCY    := $(BUILD)/it_latency/.zhang2011
 decoded     = $(foreach m,$(1),$(BUILD)/decoded/$(m)/.tang2018)
 DECODED    := $(call decoded,$(SUITE))
-PAIR       := $(call decoded,$(MODEL) $(CONTROL))
+# A seed of MODEL, and the control of that seed.
+pair        = $(call decoded,$(1) $(1:$(MODEL)%=$(CONTROL)%))
+PAIRS      := $(foreach m,$(SEEDS_OF_MODEL),$(call pair,$(m)))
 COMPARED   := $(BUILD)/comparison/.tang2018
 MASKED     := $(BUILD)/masking/.tang2018
 EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
 # Measured once, when a checkpoint is shipped: three seeds, of which most keep only the first one's weights.
 CARDS      := $(foreach m,$(EVALUATED),neurocnnf/weights/$(m).json)
-FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times,$(BUILD)/figures/$(f).png)
+FIGURES    := $(foreach f,feedback_examples accuracy_by_step neural_scores recognition_times time_spread,$(BUILD)/figures/$(f).png)
 # What `make times` draws, what waits longest first; and what `make paper` adds, the suite and its kind.
 TIMED      := $(foreach f,trajectories time_readouts cleaning occlusion_levels masking it_latency speed_accuracy \
               clock_ranges condition_times,$(BUILD)/figures/$(f).png)
 PAPER      := $(TIMED) $(foreach f,times_by_study composite published_networks,$(BUILD)/figures/$(f).png)
 
 .PHONY: help install figures quick-figures times quick-times paper quick-paper suite quick-suite robustness \
-        quick-robustness controls quick-controls corruptions quick-corruptions sharpening quick-sharpening seeds \
+        quick-robustness controls quick-controls corruptions sharpening quick-sharpening seeds \
         quick-seeds few-labels glimpses test lint bench train clean FORCE
 
 help:  ## List the targets
@@ -107,7 +111,7 @@ help:  ## List the targets
 
 figures: $(FIGURES)  ## Draw every figure into build/figures (NEUROCNNF_DATA=folder: from the real studies)
 	@if [ -e $(BUILD)/.drawn ]; then rm $(BUILD)/.drawn; echo "figures are in $(BUILD)/figures"; else echo "figures are up to date"; fi
-	@if grep -lsE '"simulated": *true' $$(cat $(SCORES) $(TIMES) | sed 's/$$/.json/') > $(BUILD)/.simulated; then \
+	@if grep -lsE '"simulated": *true' $$(cat $(SCORES) $(SEED_TIMES) | sed 's/$$/.json/') > $(BUILD)/.simulated; then \
 	  echo "simulated recordings were used in:"; sed 's/^/  /' $(BUILD)/.simulated; \
 	  echo "for the real studies: NEUROCNNF_DATA=folder make figures; or connect to a network, make clean && make figures"; fi
 
@@ -139,16 +143,13 @@ quick-robustness:  ## The same with few images and weak attacks into build/quick
 	@$(MAKE) --no-print-directory robustness BUILD=build/quick QUICK=--quick
 
 controls: $(BUILD)/figures/controls.png  ## Compare seeds of CONTROLS with the last: clean, corrupted and attacked
-	@cat $(BUILD)/controls/spread.md; echo "tables are in $(BUILD)/controls, the figure in $(BUILD)/figures"
+	@cat $(BUILD)/controls/spread.md $(BUILD)/controls/gains.md; echo "tables are in $(BUILD)/controls, the figure in $(BUILD)/figures"
 
 quick-controls:  ## The same with few images and weak attacks into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory controls BUILD=build/quick QUICK=--quick
 
-corruptions: $(BUILD)/figures/corruptions.png  ## Evaluate CORRUPTED under noise, blur, contrast, occlusion, pixelation
+corruptions: $(BUILD)/figures/corruptions.png  ## Draw every seed of CORRUPTED under noise, blur, contrast, occlusion, pixelation
 	@echo "the table is $(BUILD)/corruptions.csv, the figure is in $(BUILD)/figures"
-
-quick-corruptions:  ## The same with few images into build/quick (a check, not a result)
-	@$(MAKE) --no-print-directory corruptions BUILD=build/quick QUICK=--quick
 
 sharpening: $(BUILD)/figures/sharpening.png  ## Compare what feedback restores of degraded images with filters and inversion
 	@echo "tables are in $(BUILD)/sharpening, the figure in $(BUILD)/figures"
@@ -156,8 +157,8 @@ sharpening: $(BUILD)/figures/sharpening.png  ## Compare what feedback restores o
 quick-sharpening:  ## The same with few images into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory sharpening BUILD=build/quick QUICK=--quick
 
-seeds: $(addprefix $(BUILD)/figures/,seed_spread.png time_spread.png) $(addprefix $(BUILD)/seeds/,composite.summary.csv readouts.summary.csv)  ## Three seeds of SEEDED on every benchmark and their composite, the first one's recognition times too (wants Tang et al.)
-	@cat $(BUILD)/seeds/spread.md $(BUILD)/seeds/composite.md $(BUILD)/seeds/recognition_times.md $(BUILD)/seeds/readouts.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
+seeds: $(addprefix $(BUILD)/figures/,seed_spread.png time_spread.png) $(addprefix $(BUILD)/seeds/,accuracy.summary.csv composite.summary.csv readouts.summary.csv)  ## Every seed of SUITE's models on every benchmark, their composite, and people's times
+	@cat $(addprefix $(BUILD)/seeds/,accuracy.md gains.md) $(BUILD)/seeds/spread.md $(BUILD)/seeds/composite.md $(BUILD)/seeds/recognition_times.md $(BUILD)/seeds/readouts.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
 
 quick-seeds:  ## The same from a small subsample into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory seeds BUILD=build/quick QUICK=--quick
@@ -214,6 +215,10 @@ ASKED := $(BUILD)/.asked
 $(ASKED)/%: FORCE
 	@mkdir -p $(@D); echo '$(LISTED)' | cmp -s - $@ || echo '$(LISTED)' > $@
 
+$(ASKED)/steps: LISTED := $(STEPS)
+$(ASKED)/suite: LISTED := $(SUITE)
+$(ASKED)/seeds: LISTED := $(OF_SEEDS)
+
 # Run a stage, show what it says, and keep its last line, the path of its results.
 define keep
 	@mkdir -p $(@D)
@@ -226,57 +231,49 @@ $(EXAMPLES): $(CODE) analysis/feedback_examples.py analysis/tables.py $(DATA) $(
 
 # One rule for each model: a benchmark's identifier has a dot of its own.
 define score_rule
-$(BUILD)/scores/.$(1).%: $(SCORING) $(DATA) $(READY)
-	$$(call keep,$(RUN) score $(1) $$* --out $$(@D)/$(1).$$* --simulate-missing $(QUICK))
+$(BUILD)/scores/.$(1).%: $(SCORING) $(DATA) $(READY) $(ASKED)/steps
+	$$(call keep,$(RUN) score $(1) $$* --n-steps $(STEPS) --out $$(@D)/$(1).$$* --simulate-missing $(QUICK))
 endef
-$(foreach model,$(MODEL) $(CONTROL),$(eval $(call score_rule,$(model))))
+$(foreach model,$(sort $(MODEL) $(CONTROL) $(SCORED)),$(eval $(call score_rule,$(model))))
 
 # A benchmark without data is a row that says so; one that fails stops here, after the others.
 # What the figures are drawn from, it finds made: two processes at once would write the same files.
 define suite_rule
-$(BUILD)/suite/.$(1): $(SCORING) $(DATA) $(READY) | $(filter $(BUILD)/scores/.$(1).%,$(SCORES) $(RANKED))
-	$$(call keep,$(RUN) score $(1) --suite --out $(BUILD)/scores $(QUICK))
+$(BUILD)/suite/.$(1): $(SCORING) $(DATA) $(READY) $(ASKED)/steps | $(filter $(BUILD)/scores/.$(1).%,$(SCORES) $(RANKED))
+	$$(call keep,$(RUN) score $(1) --suite --n-steps $(STEPS) --out $(BUILD)/scores $(QUICK))
 endef
-$(foreach model,$(SUITE),$(eval $(call suite_rule,$(model))))
+$(foreach model,$(sort $(SUITE) $(OF_SEEDS)),$(eval $(call suite_rule,$(model))))
 
-$(ASKED)/suite: LISTED := $(SUITE)
 $(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES) $(ASKED)/suite
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(lastword $(SUITE)) --out $(basename $@) > /dev/null
 
-OF_SEEDS := $(foreach m,$(SEEDED),$(call SEEDS_OF,$(m)))
-SEED_SUITES := $(foreach m,$(OF_SEEDS),$(BUILD)/seeds/.$(m))
-$(ASKED)/seeds: LISTED := $(OF_SEEDS)
-$(ASKED)/seed-steps: LISTED := $(SEED_STEPS)
-$(SEED_SUITES): $(BUILD)/seeds/.%: $(SCORING) $(DATA) $(READY) $(ASKED)/seed-steps
-	$(call keep,$(RUN) score $* --suite --n-steps $(SEED_STEPS) --out $(BUILD)/seeds/scores $(QUICK))
-
+known_seeds = $(if $(SEEDS_OF_MODEL),,$(error SUITE: expected models in neurocnnf/weights, got $(SUITE)))
 $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summary.py $(SEED_SUITES) $(ASKED)/seeds
-	@$(PY) -m analysis.suite_summary --in $(BUILD)/seeds/scores --models $(OF_SEEDS) --out $(@D)/suite > /dev/null
-	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(@D)/spread > /dev/null
+	$(known_seeds)@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(OF_SEEDS) --out $(@D)/suite > /dev/null
+	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(CONTROL) --out $(@D)/spread > /dev/null
+
+# What the cards say of every seed, clean and corrupted: beside the control's, and beside step 0.
+SUITE_CARDS := $(foreach m,$(SUITE),neurocnnf/weights/$(m).json)
+$(BUILD)/seeds/accuracy.summary.csv: $(wildcard analysis/*.py) $(SUITE_CARDS) $(ASKED)/suite $(ASKED)/steps
+	@$(PY) -m analysis.accuracy_spread --accuracy $(SUITE_CARDS) --control $(CONTROL) --n-steps $(STEPS) --out $(@D)/accuracy > /dev/null
+	@$(PY) -m analysis.step_gains --accuracy $(SUITE_CARDS) --n-steps $(STEPS) --out $(@D)/gains > /dev/null
 
 $(BUILD)/seeds/composite.summary.csv: analysis/composite_spread.py $(BUILD)/seeds/spread.summary.csv
-	@$(PY) -m analysis.composite_spread --suite $(@D)/suite.csv --control $(lastword $(SEEDED)) --out $(basename $(basename $@)) > /dev/null
+	@$(PY) -m analysis.composite_spread --suite $(@D)/suite.csv --control $(CONTROL) --out $(basename $(basename $@)) > /dev/null
 
-# Of each seed of SEEDED's first, beside the control of that seed: decoded once, then correlated, and in mixed models.
-TIMED_SEEDS := $(call SEEDS_OF,$(firstword $(SEEDED)))
-known_seeds = $(if $(TIMED_SEEDS),,$(error SEEDED: expected models in neurocnnf/weights, got $(SEEDED)))
-pair_of_seed = $(foreach m,$(1) $(1:$(firstword $(SEEDED))%=$(lastword $(SEEDED))%),$(BUILD)/seeds/decoded/$(m)/.tang2018)
-$(sort $(foreach m,$(TIMED_SEEDS),$(call pair_of_seed,$(m)))): $(BUILD)/seeds/decoded/%/.tang2018: $(TIMING) $(DATA) $(READY) $(ASKED)/seed-steps
-	$(call keep,$(PY) -m analysis.decode_stage $* --n-steps $(SEED_STEPS) --out $(@D)/tang2018 $(QUICK))
-
+# Of each seed of MODEL, beside the control of that seed: decoded once, then correlated, and in mixed models.
 define seed_rules
-$(BUILD)/seeds/times/.$(1): $(call pair_of_seed,$(1)) $(TIMING) $(READY) $(ASKED)/seeds
-	$$(call keep,$(PY) -m analysis.recognition_time --in $$$$(cat $(call pair_of_seed,$(1))) --out $$(@D)/$(1))
-$(BUILD)/seeds/comparison/.$(1): $(call pair_of_seed,$(1)) $(TIMING) $(READY) $(ASKED)/seeds
-	$$(call keep,$(PY) -m analysis.comparison_stage --in $$$$(cat $(call pair_of_seed,$(1))) --out $$(@D)/$(1))
+$(BUILD)/times/tang2018/.$(1): $(call pair,$(1)) $(TIMING) $(READY)
+	$$(call keep,$(PY) -m analysis.recognition_time --in $$$$(cat $(call pair,$(1))) --out $$(@D)/$(1))
+$(BUILD)/seeds/comparison/.$(1): $(call pair,$(1)) $(TIMING) $(READY)
+	$$(call keep,$(PY) -m analysis.comparison_stage --in $$$$(cat $(call pair,$(1))) --out $$(@D)/$(1))
 endef
-$(foreach m,$(TIMED_SEEDS),$(eval $(call seed_rules,$(m))))
+$(foreach m,$(SEEDS_OF_MODEL),$(eval $(call seed_rules,$(m))))
 
-SEED_TIMES := $(TIMED_SEEDS:%=$(BUILD)/seeds/times/.%)
 $(BUILD)/seeds/recognition_times.summary.csv: $(wildcard analysis/*.py) $(SEED_TIMES) $(ASKED)/seeds
 	$(known_seeds)@$(PY) -m analysis.time_spread --in $$(cat $(SEED_TIMES)) --out $(basename $(basename $@)) > /dev/null
 
-SEED_READOUTS := $(TIMED_SEEDS:%=$(BUILD)/seeds/comparison/.%)
+SEED_READOUTS := $(SEEDS_OF_MODEL:%=$(BUILD)/seeds/comparison/.%)
 $(BUILD)/seeds/readouts.summary.csv: $(wildcard analysis/*.py) $(SEED_READOUTS) $(ASKED)/seeds
 	$(known_seeds)@$(PY) -m analysis.readout_spread --in $$(cat $(SEED_READOUTS)) --out $(basename $(basename $@)) > /dev/null
 
@@ -296,21 +293,19 @@ $(ASKED)/robustness: LISTED := $(ATTACKS)
 $(BUILD)/robustness/table.csv: $(wildcard analysis/*.py) $(ATTACKS) $(ASKED)/robustness
 	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
 
-EVALUATIONS := $(foreach m,$(CORRUPTED),$(BUILD)/accuracy/$(m).csv)
-$(EVALUATIONS): $(BUILD)/accuracy/%.csv: $(CODE) $(DATA) $(READY)
-	@$(RUN) evaluate $* --out $@ $(QUICK)
-	@touch $@ $(BUILD)/.drawn
-
 CONTROL_CARDS := $(foreach m,$(CONTROLS),neurocnnf/weights/$(m).json)
 CONTROL_ATTACKS := $(call attacks_on,$(filter $(ATTACKABLE),$(ATTACKED_TOO))) $(LAST_ATTACKS)
 $(ASKED)/controls: LISTED := $(CONTROLS) $(CONTROL_STEPS) $(CONTROL_ATTACKS)
 $(BUILD)/controls/spread.summary.csv: $(wildcard analysis/*.py) $(CONTROL_CARDS) $(CONTROL_ATTACKS) $(ASKED)/controls
 	@$(PY) -m analysis.accuracy_spread --accuracy $(CONTROL_CARDS) --attacked $(CONTROL_ATTACKS) \
 	  --control $(lastword $(CONTROLS)) --n-steps $(CONTROL_STEPS) --out $(basename $(basename $@)) > /dev/null
+	@$(PY) -m analysis.step_gains --accuracy $(CONTROL_CARDS) --n-steps $(CONTROL_STEPS) --out $(@D)/gains > /dev/null
 
 $(ASKED)/corruptions: LISTED := $(CORRUPTED)
-$(BUILD)/corruptions.csv: analysis/corruptions_summary.py $(EVALUATIONS) $(ASKED)/corruptions
-	@$(PY) -m analysis.corruptions_summary --in $(EVALUATIONS:.csv=.images.csv.gz) --out $@
+CORRUPTED_CARDS := $(foreach m,$(CORRUPTED),neurocnnf/weights/$(m).json)
+$(BUILD)/corruptions.csv: $(wildcard analysis/*.py) $(CORRUPTED_CARDS) $(ASKED)/corruptions $(ASKED)/steps $(READY)
+	@$(PY) -m analysis.corruptions_spread --accuracy $(CORRUPTED_CARDS) --n-steps $(STEPS) --out $@
+	@touch $(BUILD)/.drawn
 
 RESTORED := $(foreach m,$(SHARPENED),$(BUILD)/sharpening/$(m).csv)
 $(RESTORED): $(BUILD)/sharpening/%.csv: $(CODE) analysis/sharpening.py analysis/tables.py $(DATA) $(READY)
@@ -323,26 +318,23 @@ $(BUILD)/few_labels/.$(LABELLED): $(CODE) $(wildcard analysis/few_labels*.py) an
 $(BUILD)/glimpses/.$(LABELLED): $(CODE) $(wildcard analysis/glimpses*.py) analysis/few_labels_summary.py analysis/runs.py $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.glimpses --data $(LABELLED) --out $(@D)/$(LABELLED) $(QUICK))
 
-$(CONDITIONS): $(TIMING) $(DATA) $(READY) $(ASKED)/suite
-	$(call keep,$(PY) -m analysis.condition_times $(SUITE) --out $(@D)/maniquet2025 --simulate-missing $(QUICK))
+$(CONDITIONS): $(TIMING) $(DATA) $(READY) $(ASKED)/suite $(ASKED)/steps
+	$(call keep,$(PY) -m analysis.condition_times $(SUITE) --n-steps $(STEPS) --out $(@D)/maniquet2025 --simulate-missing $(QUICK))
 
 $(NETWORKS): $(RANKED) $(TIMING) $(DATA) $(READY)
 	$(call keep,$(PY) -m analysis.published_networks $$(cat $(RANKED) | sort -u) --out $(@D)/maniquet2025)
 
-$(TRADE_OFF): $(TIMING) $(DATA) $(READY) $(ASKED)/suite
-	$(call keep,$(PY) -m analysis.speed_accuracy $(SUITE) --out $(@D)/kumbhar2021 --simulate-missing $(QUICK))
+$(TRADE_OFF): $(TIMING) $(DATA) $(READY) $(ASKED)/suite $(ASKED)/steps
+	$(call keep,$(PY) -m analysis.speed_accuracy $(SUITE) --n-steps $(STEPS) --out $(@D)/kumbhar2021 --simulate-missing $(QUICK))
 
-$(LATENCY): $(TIMING) $(DATA) $(READY) $(ASKED)/suite
-	$(call keep,$(PY) -m analysis.time_mapping $(SUITE) --out $(@D)/zhang2011 --simulate-missing $(QUICK))
+$(LATENCY): $(TIMING) $(DATA) $(READY) $(ASKED)/suite $(ASKED)/steps
+	$(call keep,$(PY) -m analysis.time_mapping $(SUITE) --n-steps $(STEPS) --out $(@D)/zhang2011 --simulate-missing $(QUICK))
 
-$(sort $(DECODED) $(PAIR)): $(BUILD)/decoded/%/.tang2018: $(TIMING) $(DATA) $(READY)
-	$(call keep,$(PY) -m analysis.decode_stage $* --out $(@D)/tang2018 --simulate-missing $(QUICK))
+$(sort $(DECODED) $(PAIRS)): $(BUILD)/decoded/%/.tang2018: $(TIMING) $(DATA) $(READY) $(ASKED)/steps
+	$(call keep,$(PY) -m analysis.decode_stage $* --n-steps $(STEPS) --out $(@D)/tang2018 --simulate-missing $(QUICK))
 
 $(COMPARED) $(MASKED): $(BUILD)/%/.tang2018: $(DECODED) $(TIMING) $(READY) $(ASKED)/suite
 	$(call keep,$(PY) -m analysis.$*_stage --in $$(cat $(DECODED)) --out $(@D)/tang2018)
-
-$(TIMES): $(PAIR) $(TIMING) $(READY)
-	$(call keep,$(PY) -m analysis.recognition_time --in $$(cat $(PAIR)) --out $(@D)/$(MODEL))
 
 # --- figures: each draws the tables it is given, and saves them beside itself -------------------------------------
 

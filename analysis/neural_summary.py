@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.seed_spread import described, split_seeds, student
+
 KEYS = ["benchmark", "model", "layer", "step"]
-BY_STEP, SUMMARY = "by layer and step", "summary"
+BY_STEP, SUMMARY, OVER = "by layer and step", "summary", "over trainings"
 
 
 def read_scores(path: Path) -> pd.DataFrame:
@@ -147,43 +149,103 @@ def summary_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def mean_over_trainings(steps: pd.DataFrame) -> pd.DataFrame:
+    """Take the mean score of each layer and step over trainings; ceilings and counts are alike in all of them.
+
+    Parameters
+    ----------
+    steps
+        Rows of `by_layer_and_step` of every training, raw as ``score``, seeds apart from models' names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same columns; score is NaN where a training has none, low and high where there are several; n_chose is the
+        sum, and n_seeds the number of trainings with a score.
+    """
+    keys = [name for name in ("benchmark", "model", "target", "metric", "layer", "step") if name in steps]
+    groups = steps.groupby(keys, sort=False, dropna=False)
+    rows, one = groups.first(), groups.size() == 1
+    for name in ("low", "high"):
+        if name in rows:
+            rows[name] = rows[name].where(one)
+    rows["score"] = groups["score"].mean().where(groups["score"].count() == groups.size())
+    rows = rows.assign(n_chose=groups["n_chose"].sum(), n_seeds=groups["score"].count())
+    return rows.assign(simulated=groups["simulated"].any()).reset_index().drop(columns="seed")
+
+
+def numbers_over_trainings(numbers: pd.DataFrame) -> list[dict[str, Any]]:
+    """Summarise the one number of several trainings: mean, with its 95 % interval by Student's t over trainings.
+
+    Parameters
+    ----------
+    numbers
+        Rows of `summary_rows` of every training, seeds apart from models' names.
+
+    Returns
+    -------
+    list of dict
+        A row per benchmark, model and quantity that has several: what is alike in all, score, low, high, n_seeds (with
+        a score).
+    """
+    rows = []
+    for _, part in numbers.groupby(["benchmark", "model", "quantity"], sort=False):
+        if len(part) > 1:
+            alike = ["benchmark", "model", "quantity", "ceiling", "ceiling_rule", "n_used", "n_total", "notes"]
+            spread = described(part["score"])
+            row = {**part.iloc[0][alike], "score": spread["mean"], "n_seeds": spread["n_seeds"]}
+            row |= {name: student(part["score"])[name] for name in ("low", "high")}
+            rows.append(row | {"simulated": bool(part["simulated"].any())})
+    return rows
+
+
 def lay_out(scores: Iterable[tuple[pd.DataFrame, Mapping[str, Any]]]) -> pd.DataFrame:
     """Lay out several scores as one tidy table.
 
     Parameters
     ----------
     scores
-        Pairs from `read_scores` and `read_summary`.
+        Pairs from `read_scores` and `read_summary`, of models named ``<model>`` (seed 0) and ``<model>-seed<n>``.
 
     Returns
     -------
     pandas.DataFrame
-        ``part`` = "by layer and step": the rows of `by_layer_and_step`, raw as ``score``; then ``part`` = "summary":
-        those of `summary_rows`. Common columns: part, benchmark, model, kind (first word of the model's name),
-        quantity, score, low, high, ceiling, ceiling_rule, n_used, n_total, simulated.
+        ``part`` = "by layer and step": `mean_over_trainings` of the rows of `by_layer_and_step`; then ``part`` =
+        "summary": those of `summary_rows`, with their seed; then ``part`` = "over trainings": `numbers_over_trainings`.
+        Common columns: part, benchmark, model (without its seed), kind (first word of its name), seed, quantity, score,
+        low, high, ceiling, ceiling_rule, n_used, n_total, n_seeds, simulated.
 
     Raises
     ------
     ValueError
-        If a benchmark has two scores of one kind of model.
+        If a benchmark has two models of one kind, or two scores of one training.
     """
     maps, summaries = [], []
     for table, summary in scores:
         names = {"raw": "score", "raw_low": "low", "raw_high": "high"}
         maps.append(by_layer_and_step(table, summary["chosen"]).rename(columns=names))
         summaries += summary_rows(summary)
-    steps = pd.concat(maps, ignore_index=True).assign(part=BY_STEP, quantity="raw")
-    numbers = pd.DataFrame(summaries).assign(part=SUMMARY)
+    steps = split_seeds(pd.concat(maps, ignore_index=True)).assign(quantity="raw")
+    numbers = split_seeds(pd.DataFrame(summaries))
     for name in ("score", "low", "high", "ceiling"):
         numbers[name] = numbers[name].astype(np.float64)  # None, where JSON has no NaN
-    table = pd.concat([steps, numbers], ignore_index=True)
+    _check_trainings(numbers)
+    over = pd.DataFrame(numbers_over_trainings(numbers))
+    parts = {BY_STEP: mean_over_trainings(steps), SUMMARY: numbers, OVER: over}
+    table = pd.concat([rows.assign(part=name) for name, rows in parts.items() if len(rows)], ignore_index=True)
     table["kind"] = table["model"].str.split("-").str[0]
-    for (benchmark, kind), found in table[table["quantity"] == "normalised"].groupby(["benchmark", "kind"]):
-        if len(found) > 1:
-            raise ValueError(
-                f"{benchmark}: expected one score of the kind {kind}, got those of {', '.join(found['model'])}. "
-                "Name the scores to draw one by one."
-            )
-    first = ["part", "benchmark", "model", "kind", "target", "metric", "layer", "step", "quantity", "score", "low"]
-    first += ["high", "ceiling", "ceiling_rule", "n_used", "n_total", "n_sessions", "n_sessions_total", "n_chose"]
+    first = ["part", "benchmark", "model", "kind", "seed", "target", "metric", "layer", "step", "quantity", "score"]
+    first += ["low", "high", "ceiling", "ceiling_rule", "n_used", "n_total", "n_sessions", "n_sessions_total"]
+    first += ["n_chose", "n_seeds"]
     return table.reindex(columns=[*first, "chosen_layers", "notes", "simulated"])
+
+
+def _check_trainings(numbers: pd.DataFrame) -> None:
+    """Refuse two models of one kind, and a training that is there twice."""
+    once = numbers[numbers["quantity"] == "normalised"]
+    for (benchmark, kind), found in once.groupby(["benchmark", once["model"].str.split("-").str[0]]):
+        if found["model"].nunique() > 1 or found["seed"].duplicated().any():
+            raise ValueError(
+                f"{benchmark}: expected trainings of one model of the kind {kind}, each once, got those of "
+                f"{', '.join(found['model'])}. Name the scores to draw one by one."
+            )

@@ -18,9 +18,24 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from analysis.neural_summary import BY_STEP, SUMMARY, lay_out, read_scores, read_summary
+from analysis.neural_summary import BY_STEP, OVER, SUMMARY, lay_out, read_scores, read_summary
 from figures.files import arguments, check_columns, find_tables, is_simulated, save
-from figures.style import CEILING, CNNF, FAINT, INK, LOOKS, NAMES, PAGE_MM, ink_on, letter, new_figure, styled, title
+from figures.style import (
+    CEILING,
+    CNNF,
+    FAINT,
+    INK,
+    LOOKS,
+    NAMES,
+    PAGE_MM,
+    Look,
+    apart,
+    ink_on,
+    letter,
+    new_figure,
+    styled,
+    title,
+)
 
 CAPTION = """Likeness of layers to neurons, by step. Maps: raw scores of every layer (rows, deepest on top) at every
 step (columns; 0 is the feedforward sweep) of CNN-F, and, apart on the left, of its feedforward control, which has step
@@ -35,6 +50,9 @@ the rule that normalises; n: neuroids or images used, of all. Without a ceiling 
 missing."""
 OF_ITSELF = """Simulated recordings are made from the very model that is scored: scores of two models are not of one
 brain, and do not say which is the better model of it."""
+OF_TRAININGS = """Of several trainings, maps show the mean over them (hatched, too, where one has no score), and frames
+what any of them rests on; small points: each training, with its interval over images; large: their mean, and its 95 %
+interval by Student's t over trainings, which the numbers on the right give."""
 PER_STEP = ["layer", "step", "raw", "ceiling", "ceiling_rule", "n_used", "n_total", "simulated"]
 BY_TARGET = ["target", "metric", "raw_low", "raw_high"]
 REGIONS = {"humanIT": "human IT", "macaqueIT": "macaque IT"}
@@ -53,13 +71,15 @@ def draw(table: pd.DataFrame) -> Figure:
     table
         As `analysis.neural_summary.lay_out` gives it.
     """
-    maps, numbers = table[table["part"] == BY_STEP], table[table["part"] == SUMMARY]
+    maps, numbers = table[table["part"] == BY_STEP], table[table["part"].isin([SUMMARY, OVER])]
     rows, summary = arrange(maps)
     order = {key[0]: place for place, key in enumerate(key for row in rows for key in row)}
     heights = [TALLER if row == summary[0] else 1.0 for row in range(len(rows))]
     figure = new_figure(PAGE_MM, FIXED_MM + ROW_MM * sum(heights))
     quick = " (quick check)" if numbers["notes"].str.contains("quick").any() else ""
-    title(figure, f"Likeness to V4 and IT, by layer and step{quick}", is_simulated(table))
+    n = int(maps["n_seeds"].max())
+    trainings = f", mean of {n} trainings" if n > 1 else ", one training"
+    title(figure, f"Likeness to V4 and IT, by layer and step{trainings}{quick}", is_simulated(table))
     grid = figure.add_gridspec(len(rows), max(2, *map(len, rows)), height_ratios=heights)
     drawn: list[tuple[tuple[int, int], Axes]] = []
     for row, panels in enumerate(rows):
@@ -188,9 +208,10 @@ def _numbers(axes: Axes, numbers: pd.DataFrame) -> None:
             axes.text(0, down, line, transform=beside, va="center", color=FAINT, fontsize=6.5)
             down += LINES["rule"]
         for quantity, pair in part.groupby("quantity", sort=False):
-            ticks.append((down + LINES["row"] * (len(pair) - 1) / 2, str(quantity)))
-            for _, row in pair.sort_values("kind", ascending=False, kind="stable").iterrows():
-                _number(axes, row, down)
+            kinds = sorted(pair["kind"].unique(), reverse=True)
+            ticks.append((down + LINES["row"] * (len(kinds) - 1) / 2, str(quantity)))
+            for kind in kinds:
+                _number(axes, pair[pair["kind"] == kind], down)
                 down += LINES["row"]
         down += LINES["gap"]
     reach = numbers[["score", "low", "high", "ceiling"]].to_numpy()
@@ -206,19 +227,28 @@ def _numbers(axes: Axes, numbers: pd.DataFrame) -> None:
     axes.set_xlabel("score at the last step", labelpad=1, x=PLOTTED / 2)
 
 
-def _number(axes: Axes, row: pd.Series, y: float) -> None:
-    """Draw one number, its interval and ceiling, and write them on the right."""
-    look = LOOKS.get(row["kind"])
-    colour, marker = (INK, "s") if look is None else (look.colour, look.marker)
-    if not math.isnan(row["ceiling"]):
+def _number(axes: Axes, rows: pd.DataFrame, y: float) -> None:
+    """Draw the number of one kind of model, its interval and ceiling, and write it on the right.
+
+    Of several trainings, each is drawn small, and their mean below them.
+    """
+    look = LOOKS.get(rows["kind"].iloc[0], Look(INK, "s", "-", ""))
+    last = rows.iloc[-1]  # the mean over trainings, where there are several
+    if not math.isnan(last["ceiling"]):
         half = LINES["row"] / 2
-        axes.plot([row["ceiling"]] * 2, [y - half, y + half], color=CEILING, linewidth=3, solid_capstyle="butt")
-    axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.1)
-    axes.plot([row["score"]], [y], marker, color=colour, markersize=3.4)
-    text = MISSING if math.isnan(row["score"]) else short(row["score"], 3)
-    if not math.isnan(row["score"]) and not math.isnan(row["low"]):
-        text += f" [{short(row['low'], 3)}, {short(row['high'], 3)}]"
-    text += f"  n {int(row['n_used'])}/{int(row['n_total'])}" if row["quantity"] == "raw" else ""
+        axes.plot([last["ceiling"]] * 2, [y - half, y + half], color=CEILING, linewidth=3, solid_capstyle="butt")
+    for place, (_, row) in enumerate(rows.iterrows()):
+        at, alone = y + apart(place, len(rows), LINES["row"] / 5), len(rows) == 1
+        big = alone or row["part"] == OVER
+        style = {"color": look.colour, "alpha": 1.0 if big else 0.6}
+        axes.plot([row["low"], row["high"]], [at, at], linewidth=1.1 if big else 0.5, **style)
+        axes.plot([row["score"]], [at], look.marker, markersize=3.4 if alone else 2.6 if big else 1.4, **style)
+    text = MISSING if math.isnan(last["score"]) else short(last["score"], 3)
+    if not math.isnan(last["score"]) and not math.isnan(last["low"]):
+        text += f" [{short(last['low'], 3)}, {short(last['high'], 3)}]"
+    if len(rows) > 1 and last["n_seeds"] < len(rows) - 1:
+        text += f" ({int(last['n_seeds'])} of {len(rows) - 1})"
+    text += f"  n {int(last['n_used'])}/{int(last['n_total'])}" if last["quantity"] == "raw" else ""
     axes.text(PLOTTED + 0.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5)
 
 
@@ -246,7 +276,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         scores.append((table, read_summary(path)))
     table = lay_out(scores)
     with styled():
-        save(draw(table), options.out, table, CAPTION + (f"\n{OF_ITSELF}" if is_simulated(table) else ""))
+        several = f"\n{OF_TRAININGS}" if (table["part"] == OVER).any() else ""
+        save(draw(table), options.out, table, CAPTION + several + (f"\n{OF_ITSELF}" if is_simulated(table) else ""))
 
 
 if __name__ == "__main__":

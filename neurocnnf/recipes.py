@@ -112,6 +112,10 @@ _MNIST = Recipe("cnnf-fashion", "mnist", "shift", 420, 600, 5)
 # Half the paper's channels and a narrow head, so that every control can be trained, and attacked, three times over.
 _MNIST_SMALL = Recipe("cnnf-fashion-small", "mnist", "shift", 600, 600, 5)
 _CIFAR_GRAY = Recipe("cnnf-fashion", "cifar-gray", "flip", 1600, 2600, 5, drawn_batches=1400)
+# Twelve epochs, and one more of smaller batches, so that every control can be trained and scored three times over.
+_CIFAR_GRAY_SMALL = Recipe(
+    "cnnf-fashion-small", "cifar-gray", "flip", 4680, 1560, 5, drawn_batches=780, learning_rate=4e-3
+)
 _DIGITS = Recipe("cnnf-digits", "digits", "shift", 600, 1000, 5, batch_size=64)
 # Wide ResNets begin with 15 epochs, and take 6 more with the paper's two passes, of adversarial images or none.
 _CIFAR10 = Recipe(
@@ -135,6 +139,7 @@ _BASES = {
     "mnist": _MNIST,
     "fashion-mnist": replace(_MNIST, data="fashion-mnist"),
     "cifar-gray": _CIFAR_GRAY,
+    "cifar-gray-small": _CIFAR_GRAY_SMALL,
     "digits": _DIGITS,
     "cifar10": _CIFAR10,
     "mnist-adversarial": replace(
@@ -157,7 +162,7 @@ _BASES = {
     "fashion-mnist-adversarial": _PAPER,
 }  # fmt: skip
 _RECURRENT = ("lateral", "predictive", "untied", "ungated", "shuffled")
-_COMPARED = ("mnist-small", "cifar-gray", "cifar10-small")  # in these, with every control
+_COMPARED = ("mnist-small", "cifar-gray-small", "cifar10-small")  # in these, with every control
 
 
 def _of_kind(kind: str, recipe: Recipe) -> Recipe:
@@ -168,9 +173,9 @@ def _of_kind(kind: str, recipe: Recipe) -> Recipe:
     recipe = replace(recipe, model=f"{kind}-{trunk}")
     if kind != "predictive":
         return recipe
-    if recipe.optimiser == "muon":
-        # Its layers come apart in scale, from mean squares of .3 (pixels) and 1 (stem) to 100; the errors relative to
-        # those want the weight that serves where features are normalised.
+    if "-wrn-" in recipe.model:
+        # Layers of a wide ResNet come apart in scale, from mean squares of .3 (pixels) and 1 (stem) to 100; the errors
+        # relative to those want the weight that serves where features are normalised.
         return replace(recipe, reconstructed="relative", reconstruction_weight=Recipe.reconstruction_weight)
     return replace(recipe, reconstructed="blocks")
 

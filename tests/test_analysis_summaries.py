@@ -142,13 +142,43 @@ def test_the_normalised_ceiling_is_one_and_the_raw_one_is_the_ceiling(tmp_path):
 
 def test_two_scores_of_one_kind_or_a_table_that_names_nothing_are_errors(tmp_path):
     pair = [written(make_score(model)[0], tmp_path) for model in ("cnnf-x", "cnnf-y")]
-    with pytest.raises(ValueError, match=r"expected one score of the kind cnnf, got those of cnnf-x, cnnf-y"):
-        neural_summary.lay_out((neural_summary.read_scores(p), neural_summary.read_summary(p)) for p in pair)
+    for two, names in ((pair, "cnnf-x, cnnf-y"), ([pair[0]] * 2, "cnnf-x, cnnf-x")):
+        with pytest.raises(ValueError, match=rf"expected trainings of one model of the kind cnnf, .* of {names}\."):
+            neural_summary.lay_out((neural_summary.read_scores(p), neural_summary.read_summary(p)) for p in two)
     pair[0].with_suffix(".json").unlink()
     with pytest.raises(ValueError, match=r"expected benchmark and model as a column or in cnnf-x.*\.json"):
         neural_summary.read_scores(pair[0])
     with pytest.raises(ValueError, match=r"expected a score in cnnf-x.*\.json beside it"):
         neural_summary.read_summary(pair[0])
+
+
+def test_trainings_are_averaged_and_a_place_where_one_has_no_score_has_none(tmp_path):
+    values = (0.5, 0.6, 0.4)
+    scores = [make_score("cnn-x", value=0.7)[0]]
+    for seed, value in enumerate(values):
+        score, _ = make_score(f"cnnf-x{f'-seed{seed}' if seed else ''}", value=value)
+        score.per_step["raw"] *= 1 + seed
+        if seed == 2:
+            score.per_step.loc[score.per_step["layer"] == "high", "raw"] = NAN
+        scores.append(score)
+    paths = [written(score, tmp_path) for score in scores]
+    table = neural_summary.lay_out((neural_summary.read_scores(p), neural_summary.read_summary(p)) for p in paths)
+    assert table["model"].unique().tolist() == ["cnn-x", "cnnf-x"]
+    maps = table[(table["part"] == neural_summary.BY_STEP) & (table["kind"] == "cnnf")].set_index(["layer", "step"])
+    # Twice and three times as much in the other trainings as in the first: on average twice.
+    raw = make_score()[1]
+    with np.errstate(all="ignore"):
+        median = np.nanmedian(raw[:, 0], axis=0)
+    np.testing.assert_allclose(maps.loc["low", "score"], 2 * median)
+    assert maps.loc["high", "score"].isna().all()
+    assert maps["n_seeds"].tolist() == [3, 3, 2, 0]
+    assert maps["n_chose"].tolist() == [0, 6, 0, 3]
+    numbers = table[(table["part"] == neural_summary.SUMMARY) & (table["quantity"] == "normalised")]
+    assert numbers["seed"].tolist() == [0, 0, 1, 2]
+    over = table[(table["part"] == neural_summary.OVER) & (table["quantity"] == "normalised")]
+    assert over["model"].tolist() == ["cnnf-x"]  # one training has no spread
+    half = 4.302653 * np.std(values, ddof=1) / np.sqrt(3)  # Student's t, 2 degrees of freedom
+    np.testing.assert_allclose(over[["score", "low", "high"]].iloc[0].astype(float), [0.5, 0.5 - half, 0.5 + half])
 
 
 # --- times

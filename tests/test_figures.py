@@ -295,6 +295,33 @@ def test_one_benchmark_without_control_or_sessions_can_be_drawn(tmp_path, only_s
     assert set(pd.read_csv(tmp_path / "fig.csv")["kind"]) == {"cnnf"}
 
 
+def test_trainings_are_drawn_small_beside_their_mean(tmp_path, monkeypatch):
+    write_scores(tmp_path)
+    stem = "b.IT-rsa"
+    for seed, factor in ((1, 0.5), (2, 1.5)):
+        for ending in (".csv", ".json"):
+            text = (tmp_path / f"cnnf-x.{stem}{ending}").read_text()
+            (tmp_path / f"cnnf-x-seed{seed}.{stem}{ending}").write_text(text.replace("cnnf-x", f"cnnf-x-seed{seed}"))
+        path = tmp_path / f"cnnf-x-seed{seed}.{stem}.json"
+        summary = json.loads(path.read_text())
+        path.write_text(json.dumps({**summary, "raw": summary["raw"] * factor}))
+    drawn = []
+    monkeypatch.setattr(neural_scores, "save", lambda figure, *rest: drawn.append((figure, rest[1])))
+    neural_scores.main(["--in", *map(str, sorted(tmp_path.glob(f"*.{stem}.csv"))), "--out", str(tmp_path / "fig")])
+    figure, table = drawn[0]
+    assert "mean of 3 trainings" in figure.get_suptitle()
+    points = [
+        (line.get_xdata()[0], line.get_markersize())
+        for line in figure.axes[-1].lines
+        if line.get_marker() == "o" and len(line.get_xdata()) == 1
+    ]
+    raw = table[(table["part"] == "summary") & (table["kind"] == "cnnf") & (table["quantity"] == "raw")]["score"]
+    assert len(raw) == 3
+    for value in raw:
+        assert (value, 1.4) in points
+    assert (pytest.approx(raw.mean()), 2.6) in points
+
+
 def test_accuracy_by_step_keeps_to_the_corruptions_it_has_columns_for(tmp_path, only_svg):
     for name in ("without", "with"):
         (tmp_path / name).mkdir()

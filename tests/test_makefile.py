@@ -59,7 +59,7 @@ def test_each_seed_is_timed_beside_the_control_of_that_seed():
     for one in timed:
         ours, control = re.findall(r"decoded/([^/]+)/\.tang2018", one)
         assert control == ours.replace("cnnf-", "cnn-")
-        assert f"--out build/seeds/times/{ours} " in one
+        assert one.endswith(f"--out build/times/tang2018/{ours} | tee build/times/tang2018/.{ours}.part; tail -n 1")
 
 
 def test_trainings_are_attacked_with_every_seed_and_their_control():
@@ -82,16 +82,28 @@ def test_a_shorter_list_is_told_from_the_one_before(tmp_path):
 
 
 def test_a_name_that_is_not_known_is_said_and_nothing_waits_for_input():
-    done = dry_run("seeds", "SEEDED=nobody")
+    done = dry_run("seeds", "SUITE=nobody")
     assert done.returncode
-    assert "SEEDED: expected models in neurocnnf/weights, got nobody" in done.stderr
+    assert "SUITE: expected models in neurocnnf/weights, got nobody" in done.stderr
 
 
-def test_a_suite_waits_for_the_scores_of_the_figures_models_where_it_takes_them_and_for_no_others():
-    asked = commands(dry_run("suite"), "neurocnnf score ")
-    for model in ("cnnf-cifar-gray", "cnn-cifar-gray"):
+@pytest.mark.parametrize("suite", ["", "cnnf-mnist lateral-mnist-small cnn-mnist"])
+def test_a_suite_waits_for_the_scores_that_figures_take_of_its_models_and_for_no_others(suite):
+    asked = commands(dry_run("suite", *([f"SUITE={suite}"] if suite else [])), "neurocnnf score ")
+    kinds = ("cnnf", "lateral", "predictive", "ungated", "cnn")
+    models = suite.split() or [f"{kind}-cifar-gray-small" for kind in kinds]
+    assert {one.split()[0] for one in asked} == set(models)
+    for model in models:
         own = [one for one in asked if one.startswith(f"{model} ")]
         assert [place for place, one in enumerate(own) if "--suite" in one] == [len(own) - 1]
-        assert len(own) > 1
-    others = commands(dry_run("suite", "SUITE=cnnf-mnist cnn-mnist"), "neurocnnf score ")
-    assert [one.split()[:2] for one in others] == [["cnnf-mnist", "--suite"], ["cnn-mnist", "--suite"]]
+        assert (len(own) > 1) == (model in (models[0], models[-1]))
+
+
+@pytest.mark.parametrize("target", ["figures", "seeds", "paper"])
+def test_every_stage_takes_the_steps_that_are_asked_for(target):
+    done = dry_run(target, "STEPS=3")
+    names = ("decode_stage", "condition_times", "speed_accuracy", "time_mapping")
+    stages = ["neurocnnf score ", *(f"-m analysis.{name} " for name in names)]
+    taken = [one for stage in stages for one in commands(done, stage)]
+    assert taken
+    assert all("--n-steps 3 " in one for one in taken)
