@@ -59,7 +59,7 @@ def test_each_seed_is_timed_beside_the_control_of_that_seed():
     for one in timed:
         ours, control = re.findall(r"decoded/([^/]+)/\.tang2018", one)
         assert control == ours.replace("cnnf-", "cnn-")
-        assert one.endswith(f"--out build/times/tang2018/{ours} | tee build/times/tang2018/.{ours}.part; tail -n 1")
+        assert f"--out build/times/tang2018/{ours} " in one
 
 
 def test_trainings_are_attacked_with_every_seed_and_their_control():
