@@ -34,7 +34,7 @@ MODEL      := $(firstword $(SUITE))
 CONTROL    := $(lastword $(SUITE))
 SEEDS_OF    = $(sort $(basename $(notdir $(wildcard $(addprefix neurocnnf/weights/$(1),.safetensors -seed*.safetensors)))))
 SHOWN      := cnnf-mnist
-EVALUATED  := cnnf-mnist-small cnn-mnist-small $(MODEL) $(CONTROL)
+EVALUATED  := $(if $(findstring -mnist,$(MODEL)),,cnnf-mnist-small cnn-mnist-small) $(MODEL) $(CONTROL)
 BENCHMARKS := cowley2023.V4-ridge kriegeskorte2008.humanIT-rsa
 RECOGNITION := $(addprefix maniquet2025.,accuracy confusion masking)
 
@@ -74,10 +74,17 @@ DATA     := $(BUILD)/.data
 # Each of these holds the path of a stage's results: where a study is missing, those of simulated recordings, which
 # bear no study's name.
 SEEDS_OF_MODEL := $(call SEEDS_OF,$(MODEL))
-SCORED     := $(SEEDS_OF_MODEL) $(call SEEDS_OF,$(CONTROL))
+SEEDS_OF_CONTROL := $(call SEEDS_OF,$(CONTROL))
+SCORED     := $(SEEDS_OF_MODEL) $(SEEDS_OF_CONTROL)
+# Seeds of MODEL that have a control of the same seed; and which comes before one of them, or of CONTROL's: where a study
+# is missing, all seeds write the same simulated results, one after the other.
+control_of  = $(1:$(MODEL)%=$(CONTROL)%)
+PAIRED     := $(foreach m,$(SEEDS_OF_MODEL),$(if $(filter $(call control_of,$(m)),$(SEEDS_OF_CONTROL)),$(m)))
+before      = $(filter-out none,$(patsubst %:$(2),%,$(filter %:$(2),$(join $(addsuffix :,none $(1)),$(1)))))
+before_seed = $(call before,$(SEEDS_OF_MODEL),$(1)) $(call before,$(SEEDS_OF_CONTROL),$(1))
 SCORES     := $(foreach m,$(SCORED),$(foreach b,$(BENCHMARKS),$(BUILD)/scores/.$(m).$(b)))
 TIMES      := $(BUILD)/times/tang2018/.$(MODEL)
-SEED_TIMES := $(SEEDS_OF_MODEL:%=$(BUILD)/times/tang2018/.%)
+SEED_TIMES := $(PAIRED:%=$(BUILD)/times/tang2018/.%)
 SUITES     := $(foreach m,$(SUITE),$(BUILD)/suite/.$(m))
 OF_SEEDS   := $(foreach m,$(SUITE),$(call SEEDS_OF,$(m)))
 SEED_SUITES := $(foreach m,$(OF_SEEDS),$(BUILD)/suite/.$(m))
@@ -88,9 +95,8 @@ TRADE_OFF  := $(BUILD)/speed_accuracy/.kumbhar2021
 LATENCY    := $(BUILD)/it_latency/.zhang2011
 decoded     = $(foreach m,$(1),$(BUILD)/decoded/$(m)/.tang2018)
 DECODED    := $(call decoded,$(SUITE))
-# A seed of MODEL, and the control of that seed.
-pair        = $(call decoded,$(1) $(1:$(MODEL)%=$(CONTROL)%))
-PAIRS      := $(foreach m,$(SEEDS_OF_MODEL),$(call pair,$(m)))
+pair        = $(call decoded,$(1) $(call control_of,$(1)))
+PAIRS      := $(foreach m,$(PAIRED),$(call pair,$(m)))
 COMPARED   := $(BUILD)/comparison/.tang2018
 MASKED     := $(BUILD)/masking/.tang2018
 EXAMPLES   := $(BUILD)/examples/.$(SHOWN)
@@ -231,7 +237,7 @@ $(EXAMPLES): $(CODE) analysis/feedback_examples.py analysis/tables.py $(DATA) $(
 
 # One rule for each model: a benchmark's identifier has a dot of its own.
 define score_rule
-$(BUILD)/scores/.$(1).%: $(SCORING) $(DATA) $(READY) $(ASKED)/steps
+$(BUILD)/scores/.$(1).%: $(SCORING) $(DATA) $(READY) $(ASKED)/steps | $(foreach m,$(call before_seed,$(1)),$(BUILD)/scores/.$(m).%)
 	$$(call keep,$(RUN) score $(1) $$* --n-steps $(STEPS) --out $$(@D)/$(1).$$* --simulate-missing $(QUICK))
 endef
 $(foreach model,$(sort $(MODEL) $(CONTROL) $(SCORED)),$(eval $(call score_rule,$(model))))
@@ -247,14 +253,14 @@ $(foreach model,$(sort $(SUITE) $(OF_SEEDS)),$(eval $(call suite_rule,$(model)))
 $(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES) $(ASKED)/suite
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(lastword $(SUITE)) --out $(basename $@) > /dev/null
 
-known_seeds = $(if $(SEEDS_OF_MODEL),,$(error SUITE: expected models in neurocnnf/weights, got $(SUITE)))
+known_seeds = $(if $(PAIRED),,$(error SUITE: expected models in neurocnnf/weights, and CNN-F and control of one seed, got $(SUITE)))
 $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summary.py $(SEED_SUITES) $(ASKED)/seeds
 	$(known_seeds)@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(OF_SEEDS) --out $(@D)/suite > /dev/null
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(CONTROL) --out $(@D)/spread > /dev/null
 
 # What the cards say of every seed, clean and corrupted: beside the control's, and beside step 0.
 SUITE_CARDS := $(foreach m,$(SUITE),neurocnnf/weights/$(m).json)
-$(BUILD)/seeds/accuracy.summary.csv: $(wildcard analysis/*.py) $(SUITE_CARDS) $(ASKED)/suite $(ASKED)/steps
+$(BUILD)/seeds/accuracy.summary.csv: $(wildcard analysis/*.py) $(SUITE_CARDS) $(ASKED)/suite $(ASKED)/steps $(READY)
 	@$(PY) -m analysis.accuracy_spread --accuracy $(SUITE_CARDS) --control $(CONTROL) --n-steps $(STEPS) --out $(@D)/accuracy > /dev/null
 	@$(PY) -m analysis.step_gains --accuracy $(SUITE_CARDS) --n-steps $(STEPS) --out $(@D)/gains > /dev/null
 
@@ -263,19 +269,19 @@ $(BUILD)/seeds/composite.summary.csv: analysis/composite_spread.py $(BUILD)/seed
 
 # Of each seed of MODEL, beside the control of that seed: decoded once, then correlated, and in mixed models.
 define seed_rules
-$(BUILD)/times/tang2018/.$(1): $(call pair,$(1)) $(TIMING) $(READY)
+$(BUILD)/times/tang2018/.$(1): $(call pair,$(1)) $(TIMING) $(READY) $(ASKED)/suite | $(patsubst %,$(BUILD)/times/tang2018/.%,$(call before,$(PAIRED),$(1)))
 	$$(call keep,$(PY) -m analysis.recognition_time --in $$$$(cat $(call pair,$(1))) --out $$(@D)/$(1))
-$(BUILD)/seeds/comparison/.$(1): $(call pair,$(1)) $(TIMING) $(READY)
+$(BUILD)/seeds/comparison/.$(1): $(call pair,$(1)) $(TIMING) $(READY) $(ASKED)/suite | $(patsubst %,$(BUILD)/seeds/comparison/.%,$(call before,$(PAIRED),$(1)))
 	$$(call keep,$(PY) -m analysis.comparison_stage --in $$$$(cat $(call pair,$(1))) --out $$(@D)/$(1))
 endef
-$(foreach m,$(SEEDS_OF_MODEL),$(eval $(call seed_rules,$(m))))
+$(foreach m,$(PAIRED),$(eval $(call seed_rules,$(m))))
 
 $(BUILD)/seeds/recognition_times.summary.csv: $(wildcard analysis/*.py) $(SEED_TIMES) $(ASKED)/seeds
-	$(known_seeds)@$(PY) -m analysis.time_spread --in $$(cat $(SEED_TIMES)) --out $(basename $(basename $@)) > /dev/null
+	$(known_seeds)@$(PY) -m analysis.time_spread --in $$(cat $(SEED_TIMES) | sort -u) --out $(basename $(basename $@)) > /dev/null
 
-SEED_READOUTS := $(SEEDS_OF_MODEL:%=$(BUILD)/seeds/comparison/.%)
+SEED_READOUTS := $(PAIRED:%=$(BUILD)/seeds/comparison/.%)
 $(BUILD)/seeds/readouts.summary.csv: $(wildcard analysis/*.py) $(SEED_READOUTS) $(ASKED)/seeds
-	$(known_seeds)@$(PY) -m analysis.readout_spread --in $$(cat $(SEED_READOUTS)) --out $(basename $(basename $@)) > /dev/null
+	$(known_seeds)@$(PY) -m analysis.readout_spread --in $$(cat $(SEED_READOUTS) | sort -u) --out $(basename $(basename $@)) > /dev/null
 
 attacks_on = $(1:%=$(BUILD)/robustness/steps-0-$(ROBUST_STEPS)-of-$(ATTACKED)/%.csv)
 ATTACKS := $(call attacks_on,$(ROBUST))
@@ -296,7 +302,7 @@ $(BUILD)/robustness/table.csv: $(wildcard analysis/*.py) $(ATTACKS) $(ASKED)/rob
 CONTROL_CARDS := $(foreach m,$(CONTROLS),neurocnnf/weights/$(m).json)
 CONTROL_ATTACKS := $(call attacks_on,$(filter $(ATTACKABLE),$(ATTACKED_TOO))) $(LAST_ATTACKS)
 $(ASKED)/controls: LISTED := $(CONTROLS) $(CONTROL_STEPS) $(CONTROL_ATTACKS)
-$(BUILD)/controls/spread.summary.csv: $(wildcard analysis/*.py) $(CONTROL_CARDS) $(CONTROL_ATTACKS) $(ASKED)/controls
+$(BUILD)/controls/spread.summary.csv: $(wildcard analysis/*.py) $(CONTROL_CARDS) $(CONTROL_ATTACKS) $(ASKED)/controls $(READY)
 	@$(PY) -m analysis.accuracy_spread --accuracy $(CONTROL_CARDS) --attacked $(CONTROL_ATTACKS) \
 	  --control $(lastword $(CONTROLS)) --n-steps $(CONTROL_STEPS) --out $(basename $(basename $@)) > /dev/null
 	@$(PY) -m analysis.step_gains --accuracy $(CONTROL_CARDS) --n-steps $(CONTROL_STEPS) --out $(@D)/gains > /dev/null
@@ -321,7 +327,7 @@ $(BUILD)/glimpses/.$(LABELLED): $(CODE) $(wildcard analysis/glimpses*.py) analys
 $(CONDITIONS): $(TIMING) $(DATA) $(READY) $(ASKED)/suite $(ASKED)/steps
 	$(call keep,$(PY) -m analysis.condition_times $(SUITE) --n-steps $(STEPS) --out $(@D)/maniquet2025 --simulate-missing $(QUICK))
 
-$(NETWORKS): $(RANKED) $(TIMING) $(DATA) $(READY)
+$(NETWORKS): $(RANKED) $(TIMING) $(DATA) $(READY) $(ASKED)/suite
 	$(call keep,$(PY) -m analysis.published_networks $$(cat $(RANKED) | sort -u) --out $(@D)/maniquet2025)
 
 $(TRADE_OFF): $(TIMING) $(DATA) $(READY) $(ASKED)/suite $(ASKED)/steps
@@ -348,13 +354,13 @@ endef
 $(BUILD)/figures/feedback_examples.png: $(DRAWING) $(EXAMPLES)
 	$(call draw,$$(cat $(EXAMPLES)).npz)
 
-$(BUILD)/figures/accuracy_by_step.png: $(DRAWING) analysis/accuracy_summary.py $(CARDS) $(READY)
+$(BUILD)/figures/accuracy_by_step.png: $(DRAWING) analysis/accuracy_summary.py $(CARDS) $(READY) $(ASKED)/suite
 	$(call draw,$(CARDS))
 
-$(BUILD)/figures/neural_scores.png: $(DRAWING) analysis/neural_summary.py $(SCORES)
+$(BUILD)/figures/neural_scores.png: $(DRAWING) analysis/neural_summary.py $(SCORES) $(ASKED)/suite
 	$(call draw,$$(cat $(SCORES) | sort -u | sed 's/$$/.csv/'))
 
-$(BUILD)/figures/recognition_times.png: $(DRAWING) $(TIMES)
+$(BUILD)/figures/recognition_times.png: $(DRAWING) $(TIMES) $(ASKED)/suite
 	$(call draw,$$(cat $(TIMES)))
 
 $(BUILD)/figures/few_labels.png: $(DRAWING) $(BUILD)/few_labels/.$(LABELLED)

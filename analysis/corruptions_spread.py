@@ -15,8 +15,7 @@ import pandas as pd
 
 from analysis.accuracy_summary import read_accuracies
 from analysis.corruptions_summary import ACCURACY, GAIN, OVER_CONTROL
-from analysis.model_comparison import holm
-from analysis.seed_spread import described, student
+from analysis.seed_spread import described, student, within_families
 from analysis.tables import as_csv
 from neurocnnf.stages import write_atomically
 
@@ -73,7 +72,9 @@ def summarise(accuracies: pd.DataFrame, n_steps: int | None = None) -> pd.DataFr
                     for row in _over_trainings(quantity, int(step), values, counts[model])
                 ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.assign(p_holm=table.groupby(["data", "model", "quantity", "step"])["p"].transform(holm))
+    tested = table["n_seeds"].where(table["quantity"] != ACCURACY, 0)
+    family = [table[name] for name in ("data", "model", "quantity", "step")]
+    return table.assign(p_holm=within_families(table["p"], tested, family))
 
 
 def _by_place(model: str, part: pd.DataFrame) -> pd.DataFrame:

@@ -111,10 +111,24 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         row |= {"difference": differences.mean(), **student(differences, part["score"].abs().max())}
         rows.append(row | {"simulated": bool(part["simulated"].any())})
     summary = pd.DataFrame(rows)
-    # A family must not depend on what came out: where all pairs differ alike, which coarse scores do, it counts too.
-    alike = summary["p"].isna() & (summary["n_pairs"] > 1)
-    corrected = summary["p"].mask(alike, 1.0).groupby(summary["model"]).transform(holm)
-    return summary.assign(p_holm=corrected.mask(alike))
+    return summary.assign(p_holm=within_families(summary["p"], summary["n_pairs"], summary["model"]))
+
+
+def within_families(p: pd.Series, n: pd.Series, family) -> pd.Series:
+    """Correct p values by Holm's rule within families.
+
+    A family must not depend on what came out: where several values (`n`) were all alike, as coarse scores can be, there
+    is no p, but it counts.
+
+    Parameters
+    ----------
+    p, n
+        Of each mean, its p value (NaN: no test) and the number of its values.
+    family
+        What `pandas.Series.groupby` takes.
+    """
+    alike = p.isna() & (n > 1)
+    return p.mask(alike, 1.0).groupby(family).transform(holm).mask(alike)
 
 
 def described(values: pd.Series) -> dict[str, float]:

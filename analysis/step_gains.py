@@ -12,8 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.accuracy_summary import read_accuracies
-from analysis.model_comparison import holm
-from analysis.seed_spread import bounded, chance, described, student, write_summary
+from analysis.seed_spread import bounded, chance, described, student, within_families, write_summary
 
 CLEAN, ALL = "clean", "all corruptions"
 COLUMNS = ("condition", "model", "seed", "step", "gain", "n_images")
@@ -89,7 +88,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(row | described(part["gain"]) | student(part["gain"]))
     summary = pd.DataFrame(rows)
     family = [summary["model"], summary["condition"] == ALL]
-    return summary.assign(p_holm=summary.groupby(family)["p"].transform(holm))
+    return summary.assign(p_holm=within_families(summary["p"], summary["n_seeds"], family))
 
 
 def as_cells(summary: pd.DataFrame) -> pd.DataFrame:

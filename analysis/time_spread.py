@@ -3,7 +3,7 @@
 An interval of one training tells how it would come out with other subjects and objects; the one over trainings, how
 with other seeds and the same subjects and objects.
 
-Run ``python -m analysis.time_spread --in build/seeds/times/cnnf-x build/seeds/times/cnnf-x-seed1 --out build/times``.
+Run ``python -m analysis.time_spread --in build/times/tang2018/cnnf-x{,-seed1} --out build/seeds/times``.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def test_a_shorter_list_is_told_from_the_one_before(tmp_path):
 def test_a_name_that_is_not_known_is_said_and_nothing_waits_for_input():
     done = dry_run("seeds", "SUITE=nobody")
     assert done.returncode
-    assert "SUITE: expected models in neurocnnf/weights, got nobody" in done.stderr
+    assert "SUITE: expected models in neurocnnf/weights, and CNN-F and control of one seed, got nobody" in done.stderr
 
 
 @pytest.mark.parametrize("suite", ["", "cnnf-mnist lateral-mnist-small cnn-mnist"])
@@ -102,8 +102,41 @@ def test_a_suite_waits_for_the_scores_that_figures_take_of_its_models_and_for_no
 @pytest.mark.parametrize("target", ["figures", "seeds", "paper"])
 def test_every_stage_takes_the_steps_that_are_asked_for(target):
     done = dry_run(target, "STEPS=3")
-    names = ("decode_stage", "condition_times", "speed_accuracy", "time_mapping")
+    names = ("decode_stage", "condition_times", "speed_accuracy", "time_mapping", "accuracy_spread", "step_gains")
     stages = ["neurocnnf score ", *(f"-m analysis.{name} " for name in names)]
     taken = [one for stage in stages for one in commands(done, stage)]
     assert taken
     assert all("--n-steps 3 " in one for one in taken)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(f"figures/{name}.png" for name in ("accuracy_by_step", "neural_scores", "recognition_times")),
+        "times/tang2018/.cnnf-cifar-gray-small",
+        "networks/.maniquet2025",
+        "seeds/accuracy.summary.csv",
+    ],
+)
+def test_what_is_made_of_the_suites_first_and_last_is_made_again_for_another_suite(target):
+    rules = dry_run("--print-data-base").stdout
+    assert "build/.asked/suite" in re.search(rf"^build/{re.escape(target)}: (.*)$", rules, re.MULTILINE)[1].split()
+
+
+@pytest.mark.parametrize(("control", "seeds"), [("cnn-mnist-small", 3), ("cnn-mnist", 1)])
+def test_a_seed_without_a_control_of_the_same_seed_is_not_timed(control, seeds):
+    done = dry_run("figures", f"SUITE=cnnf-mnist-small {control}")
+    assert len(commands(done, "-m analysis.recognition_time ")) == seeds
+    assert len(commands(done, "-m analysis.decode_stage ")) == 2 * seeds
+
+
+def test_seeds_that_may_write_the_same_simulated_results_wait_for_one_another():
+    rules = dry_run("--print-data-base").stdout
+    for before, seed in (("", "-seed1"), ("-seed1", "-seed2")):
+        for place in ("times/tang2018", "seeds/comparison"):
+            rule = re.search(rf"^build/{place}/\.cnnf-cifar-gray-small{seed}: (.*)$", rules, re.MULTILINE)[1]
+            assert rule.partition("|")[2].split() == [f"build/{place}/.cnnf-cifar-gray-small{before}"]
+        for kind in ("cnnf", "cnn"):
+            name = f"build/scores/.{kind}-cifar-gray-small"
+            rule = re.search(rf"^{re.escape(name + seed)}\.%: (.*)$", rules, re.MULTILINE)[1]
+            assert rule.partition("|")[2].split() == [f"{name}{before}.%"]

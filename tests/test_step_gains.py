@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from analysis.seed_spread import bounded
 from analysis.step_gains import ALL, HEADER, as_cells, by_seed, main, over_seeds
 
 CONDITIONS = [("clean", 0.0), ("noise", 0.1), ("noise", 0.4), ("blur", 1.0)]
@@ -56,6 +57,16 @@ def test_intervals_and_p_values_are_those_of_scipy_and_statsmodels():
         assert summary.loc[(model, ALL), "p_holm"] == pytest.approx(tests[ALL].pvalue)
 
 
+def test_a_condition_that_changes_alike_in_all_trainings_counts_in_its_family():
+    table = by_seed(accuracies(), 2)
+    alike = (table["model"] == "a-x") & (table["condition"] == "noise")
+    summary = over_seeds(table.assign(gain=table["gain"].mask(alike, 0.25))).set_index(["model", "condition"])
+    assert summary.loc[("a-x", "noise"), ["p", "p_holm"]].isna().all()
+    p_values = [*summary.loc["a-x"].loc[["clean", "blur"], "p"], 1.0]
+    family = multipletests(p_values, method="holm")[1]
+    np.testing.assert_allclose(summary.loc["a-x"].loc[["clean", "blur"], "p_holm"].astype(float), family[:2])
+
+
 def test_what_has_no_steps_is_left_out_and_a_step_that_is_not_there_is_refused():
     table = accuracies()
     control = table[table["step"] == 0].assign(model="cnn-x")
@@ -79,8 +90,7 @@ def test_cards_become_a_table_in_points(tmp_path, capsys):
     cells = as_cells(summary)
     assert cells[HEADER].tolist() == ["clean", "noise", "blur", ALL]
     one = summary[(summary["model"] == "a-x") & (summary["condition"] == "clean")].iloc[0]
-    first = f"{100 * one['mean']:.2f}".replace("-", "−")
-    assert first.lstrip("−").lstrip("0") in cells["a-x"].iloc[0]
+    assert cells["a-x"].iloc[0].startswith(bounded(100 * one["mean"], 100 * one["low"], 100 * one["high"], 2) + ", p ")
     assert cells["a-x"].iloc[0] in capsys.readouterr().out
     written = pd.read_csv(tmp_path / "gains.scores.csv").set_index(["condition", "model", "seed"])["gain"]
     made = by_seed(accuracies(), 2).set_index(["condition", "model", "seed"])["gain"]
