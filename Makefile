@@ -54,7 +54,7 @@ CONTROL_STEPS ?= 5
 
 # What `make corruptions` draws of what the cards say: models and their controls. Trainings whose CNN-F `make sharpening` asks, and whose
 # control it inverts.
-CORRUPTED  ?= $(sort $(addsuffix -mnist-small,cnnf lateral predictive ungated cnn) $(SUITE))
+CORRUPTED  ?= $(addsuffix -mnist-small,cnnf lateral predictive ungated cnn) $(filter-out %-mnist-small,$(SUITE))
 SHARPENED  ?= $(if $(NEUROCNNF_DATA),$(patsubst cnnf-%,%,$(call SEEDS_OF,cnnf-mnist-small)),digits)
 
 # What `make few-labels` and `make glimpses` learn.

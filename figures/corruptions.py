@@ -70,8 +70,10 @@ def draw(table: pd.DataFrame) -> Figure:
         panels[0].set_ylabel(f"{data}\n{LABELS[quantity]}")
         letter(panels[0], "abcdefghijklmnopqrstuvwxyz"[place % 26], 12)
         if quantity == ACCURACY:
-            corner = {"x": 0.03, "y": 0.04, "ha": "left", "va": "bottom"}  # accuracy falls from left to right
-            panels[0].text(s=_numbers(here), transform=panels[0].transAxes, fontsize=6.5, **corner)
+            # Below a loss of contrast, which these networks hardly see, there is room.
+            roomy = panels[kinds.index("contrast") if "contrast" in kinds else 0]
+            corner = {"x": 0.03, "y": 0.04, "ha": "left", "va": "bottom"}
+            roomy.text(s=_numbers(here), transform=roomy.transAxes, fontsize=6.5, **corner)
     _legend(figure, looks)
     return figure
 
