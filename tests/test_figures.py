@@ -309,7 +309,7 @@ def test_trainings_are_drawn_small_beside_their_mean(tmp_path, monkeypatch):
     monkeypatch.setattr(neural_scores, "save", lambda figure, *rest: drawn.append((figure, rest[1])))
     neural_scores.main(["--in", *map(str, sorted(tmp_path.glob(f"*.{stem}.csv"))), "--out", str(tmp_path / "fig")])
     figure, table = drawn[0]
-    assert "mean of 3 trainings" in figure.get_suptitle()
+    assert "means of 1 to 3 trainings" in figure.get_suptitle()
     points = [
         (line.get_xdata()[0], line.get_markersize())
         for line in figure.axes[-1].lines
