@@ -43,7 +43,7 @@ def stems(tmp_path_factory):
     patch.setattr(decode_stage, "simulated_data", few)
     patch.setattr(comparison_stage, "CLEANING", {"seconds": ((0.2, 2.5), RAW)})
     decoded = []
-    for model in ("cnnf-cifar-gray", "ungated-cifar-gray", "cnn-cifar-gray"):
+    for model in ("cnnf-cifar-gray-small", "ungated-cifar-gray-small", "cnn-cifar-gray-small"):
         words = [model, "--out", str(folder / "decoded" / model / "tang2018"), "--n-steps", "2", "--quick"]
         with pytest.raises(DataMissing):
             decode_stage.stage(words)
