@@ -33,6 +33,15 @@ STEPS      ?= 5
 MODEL      := $(firstword $(SUITE))
 CONTROL    := $(lastword $(SUITE))
 SEEDS_OF    = $(sort $(basename $(notdir $(wildcard $(addprefix neurocnnf/weights/$(1),.safetensors -seed*.safetensors)))))
+SEEDS_OF_MODEL := $(call SEEDS_OF,$(MODEL))
+SEEDS_OF_CONTROL := $(call SEEDS_OF,$(CONTROL))
+SCORED     := $(SEEDS_OF_MODEL) $(SEEDS_OF_CONTROL)
+# Seeds of MODEL that have a control of the same seed; and which comes before one of them, or of CONTROL's: where a study
+# is missing, all seeds write the same simulated results, one after the other.
+control_of  = $(1:$(MODEL)%=$(CONTROL)%)
+PAIRED     := $(foreach m,$(SEEDS_OF_MODEL),$(if $(filter $(call control_of,$(m)),$(SEEDS_OF_CONTROL)),$(m)))
+before      = $(filter-out none,$(patsubst %:$(2),%,$(filter %:$(2),$(join $(addsuffix :,none $(1)),$(1)))))
+before_seed = $(call before,$(SEEDS_OF_MODEL),$(1)) $(call before,$(SEEDS_OF_CONTROL),$(1))
 SHOWN      := cnnf-mnist
 EVALUATED  := $(if $(findstring -mnist,$(MODEL)),,cnnf-mnist-small cnn-mnist-small) $(MODEL) $(CONTROL)
 BENCHMARKS := cowley2023.V4-ridge kriegeskorte2008.humanIT-rsa
@@ -52,8 +61,8 @@ WORKERS    ?= 1
 CONTROLS   ?= $(addsuffix -mnist-small,cnnf lateral predictive ungated untied shuffled wide cnn)
 CONTROL_STEPS ?= 5
 
-# What `make corruptions` draws of what the cards say: models and their controls. Trainings whose CNN-F `make sharpening` asks, and whose
-# control it inverts.
+# What `make corruptions` draws of what the cards say: models and their controls. Trainings whose CNN-F `make sharpening`
+# asks, and whose control it inverts.
 CORRUPTED  ?= $(addsuffix -mnist-small,cnnf lateral predictive ungated cnn) $(filter-out %-mnist-small,$(SUITE))
 SHARPENED  ?= $(if $(NEUROCNNF_DATA),$(patsubst cnnf-%,%,$(call SEEDS_OF,cnnf-mnist-small)),digits)
 
@@ -73,15 +82,6 @@ DATA     := $(BUILD)/.data
 
 # Each of these holds the path of a stage's results: where a study is missing, those of simulated recordings, which
 # bear no study's name.
-SEEDS_OF_MODEL := $(call SEEDS_OF,$(MODEL))
-SEEDS_OF_CONTROL := $(call SEEDS_OF,$(CONTROL))
-SCORED     := $(SEEDS_OF_MODEL) $(SEEDS_OF_CONTROL)
-# Seeds of MODEL that have a control of the same seed; and which comes before one of them, or of CONTROL's: where a study
-# is missing, all seeds write the same simulated results, one after the other.
-control_of  = $(1:$(MODEL)%=$(CONTROL)%)
-PAIRED     := $(foreach m,$(SEEDS_OF_MODEL),$(if $(filter $(call control_of,$(m)),$(SEEDS_OF_CONTROL)),$(m)))
-before      = $(filter-out none,$(patsubst %:$(2),%,$(filter %:$(2),$(join $(addsuffix :,none $(1)),$(1)))))
-before_seed = $(call before,$(SEEDS_OF_MODEL),$(1)) $(call before,$(SEEDS_OF_CONTROL),$(1))
 SCORES     := $(foreach m,$(SCORED),$(foreach b,$(BENCHMARKS),$(BUILD)/scores/.$(m).$(b)))
 TIMES      := $(BUILD)/times/tang2018/.$(MODEL)
 SEED_TIMES := $(PAIRED:%=$(BUILD)/times/tang2018/.%)
@@ -164,7 +164,7 @@ quick-sharpening:  ## The same with few images into build/quick (a check, not a 
 	@$(MAKE) --no-print-directory sharpening BUILD=build/quick QUICK=--quick
 
 seeds: $(addprefix $(BUILD)/figures/,seed_spread.png time_spread.png) $(addprefix $(BUILD)/seeds/,accuracy.summary.csv composite.summary.csv readouts.summary.csv)  ## Every seed of SUITE's models on every benchmark, their composite, and people's times
-	@cat $(addprefix $(BUILD)/seeds/,accuracy.md gains.md) $(BUILD)/seeds/spread.md $(BUILD)/seeds/composite.md $(BUILD)/seeds/recognition_times.md $(BUILD)/seeds/readouts.md; echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
+	@cat $(foreach t,accuracy gains spread composite recognition_times readouts,$(BUILD)/seeds/$(t).md); echo "tables are in $(BUILD)/seeds, the figures in $(BUILD)/figures"
 
 quick-seeds:  ## The same from a small subsample into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory seeds BUILD=build/quick QUICK=--quick
@@ -251,7 +251,7 @@ endef
 $(foreach model,$(sort $(SUITE) $(OF_SEEDS)),$(eval $(call suite_rule,$(model))))
 
 $(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES) $(ASKED)/suite
-	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(lastword $(SUITE)) --out $(basename $@) > /dev/null
+	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(CONTROL) --out $(basename $@) > /dev/null
 
 known_seeds = $(if $(PAIRED),,$(error SUITE: expected models in neurocnnf/weights, and CNN-F and control of one seed, got $(SUITE)))
 $(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summary.py $(SEED_SUITES) $(ASKED)/seeds

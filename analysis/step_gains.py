@@ -52,18 +52,14 @@ def by_seed(by_step: pd.DataFrame, n_steps: int) -> pd.DataFrame:
             f"{wrong[0]}: expected each condition once at step 0 and step {n_steps}, got others. Choose a step that "
             "every model has (--n-steps)."
         )
-    by_place = pairs.set_index([*keys, "step"])["accuracy"].unstack("step")
-    table = (by_place[n_steps] - by_place[0]).rename("gain").reset_index()
-    counts = pairs.groupby("degradation")["n_images"].first()
-    every = table[table["degradation"] != CLEAN].assign(degradation=ALL)
-    means = pd.concat([table, every]).groupby(["degradation", "model", "seed"], sort=False)["gain"].mean().reset_index()
-    order = [*dict.fromkeys(pairs["degradation"]), ALL]
-    means = means.rename(columns={"degradation": "condition"}).assign(step=n_steps)
-    means["n_images"] = means["condition"].map(counts).fillna(counts.drop(CLEAN, errors="ignore").min()).astype(int)
-    places = [order.index(condition) for condition in means["condition"]]
-    models = [*dict.fromkeys(pairs["model"])]
-    ranks = [models.index(model) for model in means["model"]]
-    means = means.assign(place=places, rank=ranks).sort_values(["place", "rank", "seed"])
+    first, last = (pairs[pairs["step"] == step].set_index(keys) for step in (0, n_steps))
+    table = last.assign(gain=last["accuracy"] - first["accuracy"], step=n_steps).reset_index()
+    table = table.rename(columns={"degradation": "condition"})
+    every = table[table["condition"] != CLEAN].assign(condition=ALL)
+    means = pd.concat([table, every]).groupby(["condition", "model", "seed"], sort=False)
+    means = means.agg(step=("step", "first"), gain=("gain", "mean"), n_images=("n_images", "first")).reset_index()
+    order = list(dict.fromkeys(means["condition"]))
+    means = means.sort_values("condition", key=lambda names: names.map(order.index), kind="stable")
     return means[list(COLUMNS)].reset_index(drop=True)
 
 

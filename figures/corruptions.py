@@ -17,7 +17,7 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.corruptions_summary import ACCURACY, CLEAN, GAIN, OVER_CONTROL
 from figures.files import arguments, is_simulated, read_tables, save
-from figures.style import INK, PAGE_MM, Look, apart, letter, looks_of, model_handles, new_figure, styled, title
+from figures.style import INK, PAGE_MM, Look, apart, letter, looks_of, mean_of, model_handles, new_figure, styled, title
 
 CAPTION = """Common corruptions, at three levels each (named below the axis; their units stand in the headings). First
 row of a data set: accuracy of the first step (the feedforward sweep; open, pale) and of the last (filled). Second: what
@@ -55,10 +55,8 @@ def draw(table: pd.DataFrame) -> Figure:
     looks = {data: looks_of(list(here["model"])) for data, here in table.groupby("data", sort=False)}
     rows = [(data, quantity) for data in looks for quantity in LABELS if _of(table, data, quantity).size]
     figure = new_figure(PAGE_MM, TOP_MM + ROW_MM * len(rows))
-    trainings = sorted(set(table["n_seeds"])) if "n_seeds" in table else [1]
-    words = f"mean of {trainings[-1]} trainings" if trainings[0] == trainings[-1] > 1 else "one training"
-    words = words if len(trainings) == 1 else f"means of {trainings[0]} to {trainings[-1]} trainings"
-    title(figure, f"Accuracy under common corruptions, {words}", is_simulated(table))
+    trainings = mean_of(table.get("n_seeds", [1]))
+    title(figure, f"Accuracy under common corruptions, {trainings}", is_simulated(table))
     grid = figure.subplots(len(rows), len(kinds), squeeze=False, sharey="row")
     for place, (panels, (data, quantity)) in enumerate(zip(grid, rows, strict=True)):
         here = _of(table, data, quantity)

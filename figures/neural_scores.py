@@ -32,6 +32,7 @@ from figures.style import (
     apart,
     ink_on,
     letter,
+    mean_of,
     new_figure,
     styled,
     title,
@@ -77,11 +78,8 @@ def draw(table: pd.DataFrame) -> Figure:
     heights = [TALLER if row == summary[0] else 1.0 for row in range(len(rows))]
     figure = new_figure(PAGE_MM, FIXED_MM + ROW_MM * sum(heights))
     quick = " (quick check)" if numbers["notes"].str.contains("quick").any() else ""
-    counts = maps.groupby("kind")["n_seeds"].max().astype(int)
-    few, many = counts.min(), counts.max()
-    trainings = ", one training" if many == 1 else f", mean of {many} trainings"
-    trainings = trainings if few == many else f", means of {few} to {many} trainings"
-    title(figure, f"Likeness to V4 and IT, by layer and step{trainings}{quick}", is_simulated(table))
+    trainings = mean_of(maps.groupby("kind")["n_seeds"].max().astype(int))
+    title(figure, f"Likeness to V4 and IT, by layer and step, {trainings}{quick}", is_simulated(table))
     grid = figure.add_gridspec(len(rows), max(2, *map(len, rows)), height_ratios=heights)
     drawn: list[tuple[tuple[int, int], Axes]] = []
     for row, panels in enumerate(rows):

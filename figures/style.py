@@ -5,7 +5,7 @@ Colours: Okabe and Ito (2008), Color Universal Design; they stay apart for colou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -143,6 +143,14 @@ def draw_interval(axes: Axes, low: float, high: float, reach: float, down: float
     for beyond, end, marker in ((low < -reach, -reach, "<"), (high > reach, reach, ">")):
         if beyond:
             axes.plot([end], [down], marker, color=colour, markersize=2.5)
+
+
+def mean_of(counts: Iterable[int]) -> str:
+    """Say of how many trainings means are, for a title: of one, of so many, or of some and of others."""
+    found = sorted(set(counts))
+    if len(found) > 1:
+        return f"means of {found[0]} to {found[-1]} trainings"
+    return "one training" if found == [1] else f"mean of {found[0]} trainings"
 
 
 def chance(p: float, digits: int = 3) -> str:
