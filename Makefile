@@ -250,11 +250,11 @@ $(BUILD)/suite/.$(1): $(SCORING) $(DATA) $(READY) $(ASKED)/steps | $(filter $(BU
 endef
 $(foreach model,$(sort $(SUITE) $(OF_SEEDS)),$(eval $(call suite_rule,$(model))))
 
-$(BUILD)/suite/suite.csv: analysis/suite_summary.py $(SUITES) $(ASKED)/suite
+$(BUILD)/suite/suite.csv: $(wildcard analysis/*.py) $(SUITES) $(ASKED)/suite
 	@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(SUITE) --control $(CONTROL) --out $(basename $@) > /dev/null
 
 known_seeds = $(if $(PAIRED),,$(error SUITE: expected models in neurocnnf/weights, and CNN-F and control of one seed, got $(SUITE)))
-$(BUILD)/seeds/spread.summary.csv: analysis/seed_spread.py analysis/suite_summary.py $(SEED_SUITES) $(ASKED)/seeds
+$(BUILD)/seeds/spread.summary.csv: $(wildcard analysis/*.py) $(SEED_SUITES) $(ASKED)/seeds
 	$(known_seeds)@$(PY) -m analysis.suite_summary --in $(BUILD)/scores --models $(OF_SEEDS) --out $(@D)/suite > /dev/null
 	@$(PY) -m analysis.seed_spread --suite $(@D)/suite.csv --control $(CONTROL) --out $(@D)/spread > /dev/null
 
@@ -264,7 +264,7 @@ $(BUILD)/seeds/accuracy.summary.csv: $(wildcard analysis/*.py) $(SUITE_CARDS) $(
 	@$(PY) -m analysis.accuracy_spread --accuracy $(SUITE_CARDS) --control $(CONTROL) --n-steps $(STEPS) --out $(@D)/accuracy > /dev/null
 	@$(PY) -m analysis.step_gains --accuracy $(SUITE_CARDS) --n-steps $(STEPS) --out $(@D)/gains > /dev/null
 
-$(BUILD)/seeds/composite.summary.csv: analysis/composite_spread.py $(BUILD)/seeds/spread.summary.csv
+$(BUILD)/seeds/composite.summary.csv: $(wildcard analysis/*.py) $(BUILD)/seeds/spread.summary.csv
 	@$(PY) -m analysis.composite_spread --suite $(@D)/suite.csv --control $(CONTROL) --out $(basename $(basename $@)) > /dev/null
 
 # Of each seed of MODEL, beside the control of that seed: decoded once, then correlated, and in mixed models.
@@ -403,7 +403,7 @@ $(BUILD)/figures/clock_ranges.png: $(DRAWING) $(TRADE_OFF) $(LATENCY)
 $(BUILD)/figures/it_latency.png: $(DRAWING) $(LATENCY)
 	$(call draw,$$(cat $(LATENCY)))
 
-$(BUILD)/times_by_study.csv: analysis/times_by_study.py $(BUILD)/suite/suite.csv $(COMPARED) $(MASKED)
+$(BUILD)/times_by_study.csv: $(wildcard analysis/*.py) $(BUILD)/suite/suite.csv $(COMPARED) $(MASKED)
 	@$(PY) -m analysis.times_by_study --suite $(BUILD)/suite/suite.csv --comparison $$(cat $(COMPARED)) --masking $$(cat $(MASKED)) --out $(basename $@) > /dev/null
 
 $(BUILD)/figures/times_by_study.png: $(DRAWING) $(BUILD)/times_by_study.csv

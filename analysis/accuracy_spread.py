@@ -17,7 +17,9 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.accuracy_summary import read_accuracies
-from analysis.seed_spread import MISSING, SEED, split_seeds, with_differences, write_spread
+from analysis.cells import MISSING
+from analysis.seed_spread import with_differences, write_spread
+from analysis.trainings import SEED, split_seeds
 from benchmarks.run_suite import SCORED
 from neurocnnf.robustness import E2E
 from neurocnnf.ship import seed_name

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.seed_spread import run, split_seeds, with_differences
+from analysis.seed_spread import run, with_differences
+from analysis.trainings import split_seeds
 from benchmarks.composite import COMMON, COMPOSITE, composite, of_all_models
 from benchmarks.run_suite import SCORED
 

@@ -15,8 +15,8 @@ import pandas as pd
 
 from analysis.accuracy_summary import read_accuracies
 from analysis.corruptions_summary import ACCURACY, GAIN, OVER_CONTROL
-from analysis.seed_spread import described, student, within_families
 from analysis.tables import as_csv
+from analysis.trainings import described, student, within_families
 from neurocnnf.stages import write_atomically
 
 PLACE = ["degradation", "level"]

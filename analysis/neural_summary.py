@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.seed_spread import described, split_seeds, student
+from analysis.trainings import described, split_seeds, student
 
 KEYS = ["benchmark", "model", "layer", "step"]
 BY_STEP, SUMMARY, OVER = "by layer and step", "summary", "over trainings"

@@ -17,8 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.model_comparison import holm
-from analysis.seed_spread import bounded, chance, check_alike, described, number, split_seeds, student, write_summary
+from analysis.cells import bounded, chance, number, write_summary
+from analysis.trainings import check_alike, described, split_seeds, student, within_families
 from neurocnnf.stages import provenance_path
 
 FEEDFORWARD = "feedforward"
@@ -77,7 +77,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         row |= {"delta_aic_high": part["delta_aic"].max(), "simulated": bool(part["simulated"].any())}
         rows.append(row)
     summary = pd.DataFrame(rows)
-    return summary.assign(p_holm=summary.groupby("given")["p"].transform(holm))
+    return summary.assign(p_holm=within_families(summary["p"], summary["n_seeds"], summary["given"]))
 
 
 def as_cells(summary: pd.DataFrame) -> pd.DataFrame:

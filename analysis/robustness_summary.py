@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.seed_spread import split_seeds
-from analysis.suite_summary import as_latex
+from analysis.cells import as_latex
 from analysis.tables import write_tables
+from analysis.trainings import split_seeds
 from neurocnnf.attacks import READOUTS
 from neurocnnf.recipes import RECIPES
 from neurocnnf.stages import write_atomically

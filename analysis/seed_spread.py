@@ -9,28 +9,19 @@ Run ``python -m analysis.seed_spread --suite build/seeds/suite.csv --control cnn
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from analysis.model_comparison import holm
-from analysis.suite_summary import as_latex, as_markdown
-from analysis.tables import write_tables
+from analysis.cells import MISSING, bounded, chance, number, write_summary
+from analysis.trainings import described, split_seeds, student, within_families
 from benchmarks.run_suite import SCORED
-from neurocnnf.stages import write_atomically
 
-MISSING = "missing"
-SEED = re.compile(r"(.*)-seed(\d+)")
 COLUMNS = ("benchmark", "model", "seed", "state", "quantity", "score", "difference", "simulated")
-CONFIDENCE = 0.95
 HEADER = "benchmark (mean ± SD; less control of the seed [95 %], p by Holm)"
 """Of the first column of what is written for readers: says how to read the others, which bear models' names."""
-SAME = 1e-12
-"""Spread of differences, in units of the largest score, that is rounding: no interval is made of it."""
 
 
 def by_seed(suite: pd.DataFrame, control: str) -> pd.DataFrame:
@@ -60,13 +51,6 @@ def by_seed(suite: pd.DataFrame, control: str) -> pd.DataFrame:
     table["quantity"] = np.where(table["benchmark"].map(whole).eq(True), "value", "raw")
     table["score"] = np.where(table["quantity"] == "value", table["value"], table["raw"])
     return with_differences(table, control)
-
-
-def split_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Take seeds out of the names in ``model``, ``<model>-seed<n>`` or ``<model>`` for 0, into a column ``seed``."""
-    names = [SEED.fullmatch(name) for name in table["model"]]
-    models = [found[1] if found else name for found, name in zip(names, table["model"], strict=True)]
-    return table.assign(model=models, seed=[int(found[2]) if found else 0 for found in names])
 
 
 def with_differences(table: pd.DataFrame, control: str) -> pd.DataFrame:
@@ -114,42 +98,6 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     return summary.assign(p_holm=within_families(summary["p"], summary["n_pairs"], summary["model"]))
 
 
-def within_families(p: pd.Series, n: pd.Series, family) -> pd.Series:
-    """Correct p values by Holm's rule within families.
-
-    A family must not depend on what came out: where several values (`n`) were all alike, as coarse scores can be, there
-    is no p, but it counts.
-
-    Parameters
-    ----------
-    p, n
-        Of each mean, its p value (NaN: no test) and the number of its values.
-    family
-        What `pandas.Series.groupby` takes.
-    """
-    alike = p.isna() & (n > 1)
-    return p.mask(alike, 1.0).groupby(family).transform(holm).mask(alike)
-
-
-def described(values: pd.Series) -> dict[str, float]:
-    """Return ``n_seeds`` that have a value, ``n_total``, and the ``mean`` and standard deviation ``sd`` of those."""
-    return {"n_seeds": values.count(), "n_total": len(values), "mean": values.mean(), "sd": values.std()}
-
-
-def student(values: pd.Series, scale: float = 1.0) -> dict[str, float]:
-    """Return ``low`` and ``high`` (95 %) of a mean over seeds, and ``p`` that it is zero, by Student's t.
-
-    Missing values are left out. NaN of one value, and where all are alike: they spread by no more than rounding, of
-    numbers as large as `scale`.
-    """
-    values = values.dropna()
-    if len(values) < 2 or not values.std() > SAME * scale:
-        return dict.fromkeys(("low", "high", "p"), np.nan)
-    test = stats.ttest_1samp(values, 0)
-    bounds = test.confidence_interval(CONFIDENCE)
-    return {"low": bounds.low, "high": bounds.high, "p": test.pvalue}
-
-
 def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
     """Write the summary for readers: a row per benchmark, a column per model; all str.
 
@@ -183,22 +131,6 @@ def _difference(row) -> str:
     return f"; {bounded(row.difference, row.low, row.high)}{pairs}{p}"
 
 
-def bounded(value: float, low: float, high: float, digits: int = 3) -> str:
-    """Write a number with its interval, where there is one; "missing" where there is no number."""
-    bounds = "" if pd.isna(low) else f" [{number(low, digits)}, {number(high, digits)}]"
-    return MISSING if pd.isna(value) else number(value, digits) + bounds
-
-
-def chance(p: float) -> str:
-    """Write a p value; NaN, of no test, is empty."""
-    return "" if pd.isna(p) else "< .001" if p < 0.001 else number(p)
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Write a number with digits after the point, no zero before it, and the minus of print."""
-    return re.sub(r"^(−?)0\.", r"\1.", f"{value:.{digits}f}".replace("-", "−"))
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Read a suite's table, write seeds and their summary, and print the latter."""
     run(by_seed, __doc__, argv)
@@ -220,37 +152,6 @@ def write_spread(table: pd.DataFrame, out: Path) -> str:
     """Write what `by_seed` gives and its summary, as `write_summary` does."""
     summary = over_seeds(table)
     return write_summary(out, table, summary, as_cells(summary))
-
-
-def write_summary(out: Path, scores: pd.DataFrame, summary: pd.DataFrame, cells: pd.DataFrame) -> str:
-    """Write seeds (``<out>.scores.csv``) and summary (``.summary.csv``, ``.md``, ``.tex``); return it as Markdown."""
-    write_tables(out, {".scores.csv": scores, ".summary.csv": summary})
-    for ending, text in ((".md", as_markdown(cells)), (".tex", as_latex(cells))):
-        write_atomically(out.with_name(out.name + ending), text.encode())
-    return as_markdown(cells)
-
-
-def check_alike(models: Sequence[str], settings: Sequence[tuple]) -> None:
-    """Refuse trainings that are not of one model, each once, made with the same settings.
-
-    Parameters
-    ----------
-    models
-        ``<model>`` or ``<model>-seed<n>``, of each training.
-    settings
-        Of each training: steps, and whether it is of a subsample.
-
-    Raises
-    ------
-    ValueError
-        If they differ in anything but the seed.
-    """
-    whole = split_seeds(pd.DataFrame({"model": models}))
-    if whole["model"].nunique() > 1 or whole["seed"].duplicated().any() or len(set(settings)) > 1:
-        raise ValueError(
-            f"trainings: expected one table of each training of one model, made alike, got {', '.join(models)}, of "
-            f"(steps, quick) {', '.join(map(str, dict.fromkeys(settings)))}. Compare trainings of one model."
-        )
 
 
 if __name__ == "__main__":

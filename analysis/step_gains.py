@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.accuracy_summary import read_accuracies
-from analysis.seed_spread import bounded, chance, described, student, within_families, write_summary
+from analysis.cells import bounded, chance, write_summary
+from analysis.trainings import described, student, within_families
 
 CLEAN, ALL = "clean", "all corruptions"
 COLUMNS = ("condition", "model", "seed", "step", "gain", "n_images")

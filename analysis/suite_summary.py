@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
+from analysis.cells import as_latex, as_markdown
 from benchmarks import list_benchmarks
 from benchmarks.composite import composite, entries, leave_one_out, share_first
 from benchmarks.run_suite import NO_DATA, SCORED
@@ -160,24 +161,6 @@ def _differing(tested: pd.DataFrame) -> str:
 def _short(value: float) -> str:
     """Write a number with two digits, three where it is small, with the minus of print."""
     return f"{value:.{3 if abs(value) < 0.05 else 2}f}".replace("-", "−")
-
-
-def as_markdown(cells: pd.DataFrame) -> str:
-    """Write cells as a Markdown table."""
-    lines = [list(cells.columns), ["---"] * cells.shape[1], *cells.to_numpy().tolist()]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def as_latex(cells: pd.DataFrame) -> str:
-    """Write cells as a LaTeX tabular (package booktabs)."""
-    signs = {"−": "$-$", "≥": r"$\geq$", "±": r"$\pm$", "β": r"$\beta$", "Δ": r"$\Delta$", "ρ": r"$\rho$"}
-    special = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", **signs})
-    header, *lines = (
-        " & ".join(str(cell).translate(special) for cell in line) + r" \\"
-        for line in [list(cells.columns), *cells.to_numpy().tolist()]
-    )
-    body = [r"\toprule", header, r"\midrule", *lines, r"\bottomrule"]
-    return "\n".join([rf"\begin{{tabular}}{{l{'r' * (cells.shape[1] - 1)}}}", *body, r"\end{tabular}"]) + "\n"
 
 
 def write(table: pd.DataFrame, out: Path, seed: int = 0) -> list[Path]:

@@ -1,8 +1,5 @@
 """What recognition times say of several trainings of one model: each one's correlations, and what they share.
 
-An interval of one training tells how it would come out with other subjects and objects; the one over trainings, how
-with other seeds and the same subjects and objects.
-
 Run ``python -m analysis.time_spread --in build/times/tang2018/cnnf-x{,-seed1} --out build/seeds/times``.
 """
 
@@ -14,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.model_comparison import holm
-from analysis.seed_spread import bounded, chance, check_alike, described, split_seeds, student, write_summary
+from analysis.cells import bounded, chance, write_summary
 from analysis.times_summary import ENDINGS, TimesTables, read_times
+from analysis.trainings import check_alike, described, split_seeds, student, within_families
 
 SHOWN = {
     "rho_model_time": "steps until solved, ρ",
@@ -89,7 +86,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         row |= described(part["estimate"]) | student(part["estimate"])
         rows.append(row | {"ceiling": part["ceiling"].iloc[0], "simulated": bool(part["simulated"].any())})
     summary = pd.DataFrame(rows)
-    return summary.assign(p_holm=holm(summary["p"]))
+    return summary.assign(p_holm=within_families(summary["p"], summary["n_seeds"], summary["model"]))
 
 
 def as_cells(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.cells import as_latex, as_markdown, bounded, chance, number
 from analysis.model_comparison import GIVEN, holm
-from analysis.suite_summary import as_latex, as_markdown
 from benchmarks.run_suite import SCORED
 from neurocnnf.stages import write_atomically
 
@@ -117,24 +117,18 @@ def tabulate(suite: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> pd.Data
 
 def as_cells(table: pd.DataFrame) -> pd.DataFrame:
     """Write the table for readers: study, measure, model, effect [95 %], ceiling, p (Holm), ΔAIC, n; all str."""
-
-    def number(value: float) -> str:
-        return "" if pd.isna(value) else f"{value:.2f}".replace("-", "−")
-
     rows = []
     for row in table.to_dict("records"):
-        bounds = "" if pd.isna(row["low"]) else f" [{number(row['low'])}, {number(row['high'])}]"
-        effect = "missing" if pd.isna(row["effect"]) else number(row["effect"]) + bounds
         scored = row["state"] == SCORED
         rows.append(
             {
                 "study": row["study"],
                 "measure": row["measure"],
                 "model": row["model"],
-                "effect": effect if scored else row["state"],
-                "ceiling": number(row["ceiling"]),
-                "p (Holm)": number(row["p_holm"]),
-                "ΔAIC": "" if pd.isna(row["delta_aic"]) else f"{row['delta_aic']:.1f}".replace("-", "−"),
+                "effect": bounded(row["effect"], row["low"], row["high"], 2) if scored else row["state"],
+                "ceiling": number(row["ceiling"], 2),
+                "p (Holm)": chance(row["p_holm"]),
+                "ΔAIC": number(row["delta_aic"], 1),
                 "n": f"{int(row['n_used'])} / {int(row['n_total'])}" if scored else "",
             }
         )

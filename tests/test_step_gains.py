@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.seed_spread import bounded
+from analysis.cells import bounded
 from analysis.step_gains import ALL, HEADER, as_cells, by_seed, main, over_seeds
 
 CONDITIONS = [("clean", 0.0), ("noise", 0.1), ("noise", 0.4), ("blur", 1.0)]

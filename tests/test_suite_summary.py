@@ -8,7 +8,8 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from analysis import suite_summary
-from analysis.suite_summary import as_cells, as_latex, as_markdown, read_suite, tabulate, write
+from analysis.cells import as_latex, as_markdown
+from analysis.suite_summary import as_cells, read_suite, tabulate, write
 from benchmarks import Score
 from benchmarks.bootstrap import count_draws
 from benchmarks.resamples import one_number
