@@ -143,7 +143,7 @@ quick-suite:  ## The same from a small subsample into build/quick (a check, not 
 	@$(MAKE) --no-print-directory suite BUILD=build/quick QUICK=--quick
 
 robustness: $(BUILD)/figures/robustness.png  ## Attack TRAININGS on ATTACKED images each: figure, and the paper's table (CSV, LaTeX)
-	@echo "the table is in $(BUILD)/robustness/table.{csv,tex}, the figure in $(BUILD)/figures"
+	@cat $(BUILD)/robustness/table.md; echo "the table is in $(BUILD)/robustness/table.{csv,md,tex}, the figure in $(BUILD)/figures"
 
 quick-robustness:  ## The same with few images and weak attacks into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory robustness BUILD=build/quick QUICK=--quick

@@ -49,9 +49,14 @@ def as_latex(cells: pd.DataFrame) -> str:
     return "\n".join([rf"\begin{{tabular}}{{l{'r' * (cells.shape[1] - 1)}}}", *body, r"\end{tabular}"]) + "\n"
 
 
+def write_cells(out: Path, cells: pd.DataFrame) -> list[Path]:
+    """Write cells as ``<out>.md`` and ``<out>.tex``, and return the paths."""
+    texts = {".md": as_markdown(cells), ".tex": as_latex(cells)}
+    return [write_atomically(out.with_name(out.name + ending), text.encode()) for ending, text in texts.items()]
+
+
 def write_summary(out: Path, scores: pd.DataFrame, summary: pd.DataFrame, cells: pd.DataFrame) -> str:
     """Write seeds (``<out>.scores.csv``) and summary (``.summary.csv``, ``.md``, ``.tex``); return it as Markdown."""
     write_tables(out, {".scores.csv": scores, ".summary.csv": summary})
-    for ending, text in ((".md", as_markdown(cells)), (".tex", as_latex(cells))):
-        write_atomically(out.with_name(out.name + ending), text.encode())
+    write_cells(out, cells)
     return as_markdown(cells)

@@ -18,12 +18,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.cells import as_latex
+from analysis.cells import write_cells
 from analysis.tables import write_tables
 from analysis.trainings import split_seeds
 from neurocnnf.attacks import READOUTS
 from neurocnnf.recipes import RECIPES
-from neurocnnf.stages import write_atomically
 
 COLUMNS = {
     "clean": ("clean", "none"),
@@ -144,12 +143,12 @@ def _row(here: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> dict[str
 
 
 def as_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """Write the numbers of `paper_table` out, "mean ± sd" where there are seeds; "--" where nothing was measured."""
+    """Write `paper_table` for readers, "mean ± sd" where there are seeds, "--" where nothing was measured; all str."""
     names = [name for name in table if name + SPREAD in table]
     percent = {name: [_cell(*pair) for pair in zip(table[name], table[name + SPREAD], strict=True)] for name in names}
     table = table.drop(columns=[name + SPREAD for name in names])
     written = {name: [f"{x:g}" if x == x else "--" for x in table[name]] for name in ("epsilon", "trained")}
-    return table.assign(**written, **percent)
+    return table.assign(**written, **percent).astype(str)
 
 
 def _cell(mean: float, sd: float) -> str:
@@ -159,7 +158,7 @@ def _cell(mean: float, sd: float) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the table as ``<out>.csv`` and ``<out>.tex``."""
+    """Write the table as ``<out>.csv``, ``<out>.md`` and ``<out>.tex``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--in", dest="inputs", nargs="+", type=Path, required=True, metavar="CSV")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM")
@@ -173,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
     table = paper_table(pd.concat(tables, ignore_index=True))
     write_tables(options.out, {".csv": table})
-    write_atomically(options.out.with_name(options.out.name + ".tex"), as_latex(as_cells(table)).encode())
+    write_cells(options.out, as_cells(table))
 
 
 if __name__ == "__main__":

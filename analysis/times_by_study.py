@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.cells import as_latex, as_markdown, bounded, chance, number
+from analysis.cells import as_markdown, bounded, chance, number, write_cells
 from analysis.model_comparison import GIVEN, holm
+from analysis.tables import write_tables
 from benchmarks.run_suite import SCORED
-from neurocnnf.stages import write_atomically
 
 MEASURES = {
     "maniquet2025.rt": ("Maniquet 2025", "reaction time by condition, r"),
@@ -39,7 +39,6 @@ READOUTS = ("solution", "feedforward")
 """Of recurrent models, and of the others."""
 COLUMNS = ("study", "measure", "model", "state", "effect", "low", "high", "ceiling", "against")
 COLUMNS += ("p", "p_holm", "delta_aic", "n_used", "n_total", "simulated")
-ENDINGS = (".csv", ".md", ".tex")
 
 
 def from_suite(suite: pd.DataFrame) -> pd.DataFrame:
@@ -148,9 +147,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     tables = {name: pd.read_csv(stem.with_name(f"{stem.name}.{name}.csv")) for name, stem in parts.items()}
     table = tabulate(pd.read_csv(options.suite), tables)
     cells = as_cells(table)
-    texts = table.to_csv(index=False, lineterminator="\n", float_format="%.6g"), as_markdown(cells), as_latex(cells)
-    for ending, text in zip(ENDINGS, texts, strict=True):
-        write_atomically(out.with_name(out.name + ending), text.encode())
+    write_tables(out, {".csv": table})
+    write_cells(out, cells)
     print(as_markdown(cells), end="")
 
 

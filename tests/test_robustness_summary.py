@@ -112,10 +112,12 @@ def test_a_table_of_something_else_is_named(table, tmp_path):
         main(["--in", str(tmp_path / "x.csv"), "--out", str(tmp_path / "out")])
 
 
-def test_csv_and_latex_are_written(table, tmp_path):
+def test_csv_latex_and_markdown_are_written(table, tmp_path):
     table.to_csv(tmp_path / "x.csv", index=False)
     main(["--in", str(tmp_path / "x.csv"), "--out", str(tmp_path / "out" / "table")])
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "table.csv"), paper_table(table))
     tex = (tmp_path / "out" / "table.tex").read_text()
     assert r"x & x & 0.2 & CNN-F (last) & 5 & -- & 1 & 0.5 & 10.5 & 20.5" in tex
     assert " -- " in tex
+    markdown = (tmp_path / "out" / "table.md").read_text()
+    assert "| x | x | 0.2 | CNN-F (last) | 5 | -- | 1 | 0.5 | 10.5 | 20.5" in markdown
