@@ -143,7 +143,7 @@ quick-suite:  ## The same from a small subsample into build/quick (a check, not 
 	@$(MAKE) --no-print-directory suite BUILD=build/quick QUICK=--quick
 
 robustness: $(BUILD)/figures/robustness.png  ## Attack TRAININGS on ATTACKED images each: figure, and the paper's table (CSV, LaTeX)
-	@cat $(BUILD)/robustness/table.md; echo "the table is in $(BUILD)/robustness/table.{csv,md,tex}, the figure in $(BUILD)/figures"
+	@cat $(BUILD)/robustness/{table,differences}.md; echo "tables are in $(BUILD)/robustness, the figure in $(BUILD)/figures"
 
 quick-robustness:  ## The same with few images and weak attacks into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory robustness BUILD=build/quick QUICK=--quick
@@ -298,6 +298,7 @@ $(ATTACKS) $(LAST_ATTACKS): $(CODE) $(DATA) $(READY)
 $(ASKED)/robustness: LISTED := $(ATTACKS)
 $(BUILD)/robustness/table.csv: $(wildcard analysis/*.py) $(ATTACKS) $(ASKED)/robustness
 	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
+	@$(PY) -m analysis.robustness_spread --in $(ATTACKS) --out $(@D)/differences > /dev/null
 
 CONTROL_CARDS := $(foreach m,$(CONTROLS),neurocnnf/weights/$(m).json)
 CONTROL_ATTACKS := $(call attacks_on,$(filter $(ATTACKABLE),$(ATTACKED_TOO))) $(LAST_ATTACKS)

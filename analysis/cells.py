@@ -28,7 +28,7 @@ def number(value: float, digits: int = 3) -> str:
     """Write a number with digits after the point, no zero before it, and the minus of print; NaN is empty."""
     if pd.isna(value):
         return ""
-    return re.sub(r"^(−?)0\.", r"\1.", f"{value:.{digits}f}".replace("-", "−"))
+    return re.sub(r"^(−?)0\.", r"\1.", f"{value:z.{digits}f}".replace("-", "−"))  # z: no minus before zeros
 
 
 def as_markdown(cells: pd.DataFrame) -> str:

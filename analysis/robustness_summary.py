@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -23,6 +24,7 @@ from analysis.tables import write_tables
 from analysis.trainings import split_seeds
 from neurocnnf.attacks import READOUTS
 from neurocnnf.recipes import RECIPES
+from neurocnnf.robustness import CLEAN
 
 COLUMNS = {
     "clean": ("clean", "none"),
@@ -40,7 +42,28 @@ COLUMNS = {
 }
 NAMES = {"cnn": "CNN", "cnnf": "CNN-F"}
 SPREAD = " sd"
+KEYS = ["data", "training", "epsilon"]
+NOTHING = "--"
+"""In the place of what was not measured."""
 NEEDED = {"model", "kind", "data", "attack", "gradient", "readout", "step", "epsilon", "accuracy", "n_used"}
+
+
+def read_attacks(paths: Sequence[Path]) -> pd.DataFrame:
+    """Read tables of `neurocnnf robustness`, below one another.
+
+    Raises
+    ------
+    ValueError
+        If one is something else.
+    """
+    tables = [pd.read_csv(path) for path in paths]
+    for path, one in zip(paths, tables, strict=True):
+        if missing := sorted(NEEDED - set(one)):
+            raise ValueError(
+                f"{path.name}: expected a table of `neurocnnf robustness`, got none of its column(s) "
+                f"{', '.join(missing)}. Leave it out, or make it again."
+            )
+    return pd.concat(tables, ignore_index=True)
 
 
 def columns_of(attacks: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -96,26 +119,44 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
     ValueError
         If seeds of one model were attacked with other steps or numbers of images, or with what has no column.
     """
-    table = with_trainings(table)
-    keys, columns = ["data", "training", "epsilon"], columns_of(table["attack"])
     rows = []
-    for place, _ in table[table["attack"] != "clean"].groupby(keys, sort=False):
-        here = table[(table[keys[:2]] == list(place[:2])).all(axis=1)]
-        here = here[here["epsilon"].eq(place[2]) | here["attack"].eq("clean")]
+    for about, here in each_training(table):
+        columns = columns_of(here["attack"])
         for kind in sorted(here["kind"].unique(), key=lambda one: (one not in NAMES, one)):
             own = here[here["kind"] == kind]
             _check_seeds(own)
-            recipe = RECIPES.get(own["model"].iloc[0])
-            trained, last = recipe.n_steps if recipe else float("nan"), own["step"].max()
-            about = dict(zip(keys, place, strict=True))
-            for step in sorted({last, trained} & set(own["step"])):
-                for readout in READOUTS if last else READOUTS[:1]:
-                    name = NAMES.get(kind, kind) + (f" ({readout})" if last else "")
+            recurrent = own["step"].max() > 0
+            for step in shown_steps(own):
+                for readout in READOUTS if recurrent else READOUTS[:1]:
                     one = own[(own["readout"] == readout) & (own["step"] == step)]
                     if one.empty:  # of the last step, its own answers may have been attacked alone
                         continue
-                    rows.append(about | {"model": name, "step": step, "trained": trained} | _row(one, columns))
+                    row = about | {"model": row_name(kind, readout, recurrent), "step": step, "trained": _trained(own)}
+                    rows.append(row | _row(one, columns))
     return pd.DataFrame(rows)
+
+
+def each_training(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield `KEYS` of each training and ε, and its rows, the clean ones with every ε's; seeds are out of the names."""
+    table = with_trainings(table)
+    for place, _ in table[table["attack"] != CLEAN].groupby(KEYS, sort=False):
+        here = table[(table[KEYS[:2]] == list(place[:2])).all(axis=1)]
+        yield dict(zip(KEYS, place, strict=True)), here[here["epsilon"].eq(place[2]) | here["attack"].eq(CLEAN)]
+
+
+def shown_steps(own: pd.DataFrame) -> list[int]:
+    """List the steps of a model that the table has: the one its recipe trains, and the last one measured."""
+    return sorted({own["step"].max(), _trained(own)} & set(own["step"]))
+
+
+def _trained(own: pd.DataFrame) -> float:
+    recipe = RECIPES.get(own["model"].iloc[0])
+    return recipe.n_steps if recipe else float("nan")
+
+
+def row_name(kind: str, readout: str, recurrent: bool) -> str:
+    """Name a row as the paper does, "CNN-F (last)"; a feedforward model has one readout."""
+    return NAMES.get(kind, kind) + (f" ({readout})" if recurrent else "")
 
 
 def _check_seeds(own: pd.DataFrame) -> None:
@@ -147,13 +188,13 @@ def as_cells(table: pd.DataFrame) -> pd.DataFrame:
     names = [name for name in table if name + SPREAD in table]
     percent = {name: [_cell(*pair) for pair in zip(table[name], table[name + SPREAD], strict=True)] for name in names}
     table = table.drop(columns=[name + SPREAD for name in names])
-    written = {name: [f"{x:g}" if x == x else "--" for x in table[name]] for name in ("epsilon", "trained")}
+    written = {name: [f"{x:g}" if x == x else NOTHING for x in table[name]] for name in ("epsilon", "trained")}
     return table.assign(**written, **percent).astype(str)
 
 
 def _cell(mean: float, sd: float) -> str:
     if pd.isna(mean):
-        return "--"
+        return NOTHING
     return f"{mean:.1f}" + ("" if pd.isna(sd) else f" ± {sd:.1f}")
 
 
@@ -163,14 +204,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--in", dest="inputs", nargs="+", type=Path, required=True, metavar="CSV")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM")
     options = parser.parse_args(argv)
-    tables = [pd.read_csv(path) for path in options.inputs]
-    for path, one in zip(options.inputs, tables, strict=True):
-        if missing := sorted(NEEDED - set(one)):
-            raise ValueError(
-                f"{path.name}: expected a table of `neurocnnf robustness`, got none of its column(s) "
-                f"{', '.join(missing)}. Leave it out, or make it again."
-            )
-    table = paper_table(pd.concat(tables, ignore_index=True))
+    table = paper_table(read_attacks(options.inputs))
     write_tables(options.out, {".csv": table})
     write_cells(options.out, as_cells(table))
 
