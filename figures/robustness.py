@@ -24,12 +24,12 @@ CAPTION = """Accuracy under attack, by step; rows: trainings. Columns: attacks, 
 shown; first: gradient through step 0 alone; e2e: through all steps; smooth: hard functions replaced by smooth ones in
 the backward pass; autoattack: APGD on two losses and Square, by the Adversarial Robustness Toolbox; transfer: images
 made on the feedforward control; any: right only where no attack changed the answer, of the images that all attacked;
-any e2e: of those attacks alone that every model meets alike, through all steps. Blue: CNN-F, answers of the last step's
-own logits (filled circles) and of the mean over steps so far (open squares); of other recurrent models, of the last
-step's. Vermilion diamond: the feedforward control, which has step 0 only; the dashed line carries it on. It meets none
-of what "any" counts beyond "any e2e". Where a training has several seeds: their mean, and bars
-from the lowest to the highest; of one seed: Wilson's 95 % interval over images. n: images of each seed attacked, the
-same ones. An image whose clean answer is wrong is wrong under attack."""
+any e2e: of those attacks alone that every model meets alike, through all steps. Blue: CNN-F, answers of the last
+step's own logits (filled circles) and of the mean over steps so far (open squares); of other recurrent models, of the
+last step's. Vermilion diamond: the feedforward control, which has step 0 only; the dashed line carries it on. It meets
+none of what "any" counts beyond "any e2e". Where a training has several seeds: their mean, and bars from the lowest to
+the highest; of one seed: Wilson's 95 % interval over images. n: images of each seed attacked, the same ones. An image
+whose clean answer is wrong is wrong under attack."""
 COLUMNS = ["model", "kind", "data", "attack", "gradient", "readout", "step", "epsilon", "accuracy", "n_used", "low"]
 COLUMNS += ["high"]
 # Shade, marker, its fill, and how far aside; other recurrences and the wide control look as everywhere.
