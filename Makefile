@@ -142,8 +142,8 @@ suite: $(BUILD)/figures/composite.png  ## Score SUITE's models on every benchmar
 quick-suite:  ## The same from a small subsample into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory suite BUILD=build/quick QUICK=--quick
 
-robustness: $(BUILD)/figures/robustness.png  ## Attack TRAININGS on ATTACKED images each: figure, and the paper's table (CSV, LaTeX)
-	@cat $(BUILD)/robustness/{table,differences}.md; echo "tables are in $(BUILD)/robustness, the figure in $(BUILD)/figures"
+robustness: $(BUILD)/figures/robustness.png  ## Attack TRAININGS on ATTACKED images each: figure, the paper's table, differences
+	@cat $(BUILD)/robustness/table.md $(if $(filter-out cnn-%,$(ROBUST)),$(BUILD)/robustness/differences.md); echo "tables are in $(BUILD)/robustness, the figure in $(BUILD)/figures"
 
 quick-robustness:  ## The same with few images and weak attacks into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory robustness BUILD=build/quick QUICK=--quick
@@ -298,7 +298,7 @@ $(ATTACKS) $(LAST_ATTACKS): $(CODE) $(DATA) $(READY)
 $(ASKED)/robustness: LISTED := $(ATTACKS)
 $(BUILD)/robustness/table.csv: $(wildcard analysis/*.py) $(ATTACKS) $(ASKED)/robustness
 	@$(PY) -m analysis.robustness_summary --in $(ATTACKS) --out $(basename $@)
-	@$(PY) -m analysis.robustness_spread --in $(ATTACKS) --out $(@D)/differences > /dev/null
+	@$(if $(filter-out cnn-%,$(ROBUST)),$(PY) -m analysis.robustness_spread --in $(ATTACKS) --out $(@D)/differences > /dev/null)
 
 CONTROL_CARDS := $(foreach m,$(CONTROLS),neurocnnf/weights/$(m).json)
 CONTROL_ATTACKS := $(call attacks_on,$(filter $(ATTACKABLE),$(ATTACKED_TOO))) $(LAST_ATTACKS)
@@ -355,10 +355,10 @@ endef
 $(BUILD)/figures/feedback_examples.png: $(DRAWING) $(EXAMPLES)
 	$(call draw,$$(cat $(EXAMPLES)).npz)
 
-$(BUILD)/figures/accuracy_by_step.png: $(DRAWING) analysis/accuracy_summary.py $(CARDS) $(READY) $(ASKED)/suite
+$(BUILD)/figures/accuracy_by_step.png: $(DRAWING) $(wildcard analysis/*.py) $(CARDS) $(READY) $(ASKED)/suite
 	$(call draw,$(CARDS))
 
-$(BUILD)/figures/neural_scores.png: $(DRAWING) analysis/neural_summary.py $(SCORES) $(ASKED)/suite
+$(BUILD)/figures/neural_scores.png: $(DRAWING) $(wildcard analysis/*.py) $(SCORES) $(ASKED)/suite
 	$(call draw,$$(cat $(SCORES) | sort -u | sed 's/$$/.csv/'))
 
 $(BUILD)/figures/recognition_times.png: $(DRAWING) $(TIMES) $(ASKED)/suite

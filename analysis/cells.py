@@ -7,10 +7,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.tables import write_tables
 from neurocnnf.stages import write_atomically
 
 MISSING = "missing"
+SIGNS = {
+    "−": "$-$",
+    "≥": r"$\geq$",
+    "±": r"$\pm$",
+    "β": r"$\beta$",
+    "Δ": r"$\Delta$",
+    "ε": r"$\varepsilon$",
+    "ρ": r"$\rho$",
+}
+"""In LaTeX, what is not ASCII."""
 
 
 def bounded(value: float, low: float, high: float, digits: int = 3) -> str:
@@ -39,8 +48,7 @@ def as_markdown(cells: pd.DataFrame) -> str:
 
 def as_latex(cells: pd.DataFrame) -> str:
     """Write cells as a LaTeX tabular (package booktabs)."""
-    signs = {"−": "$-$", "≥": r"$\geq$", "±": r"$\pm$", "β": r"$\beta$", "Δ": r"$\Delta$", "ρ": r"$\rho$"}
-    special = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", **signs})
+    special = str.maketrans({one: f"\\{one}" for one in "&%_#"} | SIGNS)
     header, *lines = (
         " & ".join(str(cell).translate(special) for cell in line) + r" \\"
         for line in [list(cells.columns), *cells.to_numpy().tolist()]
@@ -53,10 +61,3 @@ def write_cells(out: Path, cells: pd.DataFrame) -> list[Path]:
     """Write cells as ``<out>.md`` and ``<out>.tex``, and return the paths."""
     texts = {".md": as_markdown(cells), ".tex": as_latex(cells)}
     return [write_atomically(out.with_name(out.name + ending), text.encode()) for ending, text in texts.items()]
-
-
-def write_summary(out: Path, scores: pd.DataFrame, summary: pd.DataFrame, cells: pd.DataFrame) -> str:
-    """Write seeds (``<out>.scores.csv``) and summary (``.summary.csv``, ``.md``, ``.tex``); return it as Markdown."""
-    write_tables(out, {".scores.csv": scores, ".summary.csv": summary})
-    write_cells(out, cells)
-    return as_markdown(cells)

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest, norm
 
-from analysis.model_comparison import holm
+from analysis.inference import holm
 from analysis.tables import as_csv
 from benchmarks.bootstrap import LEVEL, count_draws, interval
 from neurocnnf.evaluate import steps_of

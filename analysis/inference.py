@@ -1,4 +1,4 @@
-"""Rank correlations, simple and partial, with bootstrap intervals and permutation p values."""
+"""Rank correlations, simple and partial, with bootstrap intervals and permutation p values, corrected for many."""
 
 from __future__ import annotations
 
@@ -250,3 +250,13 @@ def permuted_correlations(
     shuffled = rng.permuted(np.tile(residual_x, (n_permutations, 1)), axis=1)
     shuffled -= (shuffled @ basis) @ basis.T
     return shuffled @ residual_y / np.sqrt((shuffled**2).sum(axis=1) * left[1])
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """P values corrected for the whole family by Holm's step-down rule (Scand. J. Stat. 6:65, 1979); NaN is no test."""
+    p = np.asarray(p_values, np.float64)
+    tested = np.flatnonzero(np.isfinite(p))
+    order = tested[np.argsort(p[tested], kind="stable")]
+    out = np.full(p.shape, np.nan)
+    out[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
+    return out

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from analysis.bounds import READOUTS, TrialTimes, all_times
 from analysis.censored import concordance_interval, restricted_means
@@ -19,6 +19,7 @@ from analysis.decoded_study import DecodedStudy
 from analysis.human_times import agreement, clean_trials, object_times, subject_object_sums
 from analysis.inference import (
     explained_by,
+    holm,
     partial_ceiling,
     percentile_interval,
     permutation_p,
@@ -82,16 +83,6 @@ def score_trials(
     at, labels = pd.Index(ids).get_indexer(clean.trials["stimulus_id"]), study.table["label"].to_numpy()
     margins = {name: right_margin(decisions[:1], labels)[0][at] for name, decisions in study.decisions.items()}
     return Scored(clean.trials, clean.exclusions, len(study.trials), times, margins)
-
-
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """P values corrected for the whole family by Holm's step-down rule (Scand. J. Stat. 6:65, 1979); NaN is no test."""
-    p = np.asarray(p_values, np.float64)
-    tested = np.flatnonzero(np.isfinite(p))
-    order = tested[np.argsort(p[tested], kind="stable")]
-    out = np.full(p.shape, np.nan)
-    out[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
-    return out
 
 
 def compare_models(

@@ -17,8 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.cells import bounded, chance, number, write_summary
-from analysis.trainings import check_alike, described, split_seeds, student, within_families
+from analysis.cells import bounded, chance, number
+from analysis.trainings import check_alike, described, split_seeds, student, within_families, write_summary
 from neurocnnf.stages import provenance_path
 
 FEEDFORWARD = "feedforward"
@@ -77,7 +77,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         row |= {"delta_aic_high": part["delta_aic"].max(), "simulated": bool(part["simulated"].any())}
         rows.append(row)
     summary = pd.DataFrame(rows)
-    return summary.assign(p_holm=within_families(summary["p"], summary["n_seeds"], summary["given"]))
+    return summary.assign(p_holm=within_families(summary["p"], summary["n_total"], summary["given"]))
 
 
 def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
@@ -93,7 +93,7 @@ def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write seeds and summary, as `analysis.seed_spread.write_summary` does, and print the latter."""
+    """Write seeds and summary, as `analysis.trainings.write_summary` does, and print the latter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--in", dest="stems", nargs="+", type=Path, required=True, metavar="STEM")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")

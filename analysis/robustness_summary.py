@@ -43,6 +43,7 @@ COLUMNS = {
 NAMES = {"cnn": "CNN", "cnnf": "CNN-F"}
 SPREAD = " sd"
 KEYS = ["data", "training", "epsilon"]
+ANSWER = [*KEYS, "kind", "seed", "attack", "gradient", "readout", "step"]
 NOTHING = "--"
 """In the place of what was not measured."""
 NEEDED = {"model", "kind", "data", "attack", "gradient", "readout", "step", "epsilon", "accuracy", "n_used"}
@@ -119,12 +120,10 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
     ValueError
         If seeds of one model were attacked with other steps or numbers of images, or with what has no column.
     """
-    rows = []
+    rows, columns = [], columns_of(table["attack"])
     for about, here in each_training(table):
-        columns = columns_of(here["attack"])
         for kind in sorted(here["kind"].unique(), key=lambda one: (one not in NAMES, one)):
             own = here[here["kind"] == kind]
-            _check_seeds(own)
             recurrent = own["step"].max() > 0
             for step in shown_steps(own):
                 for readout in READOUTS if recurrent else READOUTS[:1]:
@@ -137,11 +136,26 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def each_training(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Yield `KEYS` of each training and ε, and its rows, the clean ones with every ε's; seeds are out of the names."""
-    table = with_trainings(table)
+    """Yield `KEYS` of each training and ε, and its rows, the clean ones with every ε's; seeds are out of the names.
+
+    Raises
+    ------
+    ValueError
+        If one answer has two accuracies, or seeds of one model were attacked with other steps or numbers of images.
+    """
+    # Several ε in one table, or a table that is given twice, repeat what is clean.
+    table = with_trainings(table).drop_duplicates([*ANSWER, "accuracy", "n_used"])
+    if several := sorted(set(table["model"][table.duplicated(ANSWER)])):
+        raise ValueError(
+            f"robustness: expected one accuracy of each answer, got several of {', '.join(several)}. "
+            "Give one table of each model."
+        )
     for place, _ in table[table["attack"] != CLEAN].groupby(KEYS, sort=False):
         here = table[(table[KEYS[:2]] == list(place[:2])).all(axis=1)]
-        yield dict(zip(KEYS, place, strict=True)), here[here["epsilon"].eq(place[2]) | here["attack"].eq(CLEAN)]
+        here = here[here["epsilon"].eq(place[2]) | here["attack"].eq(CLEAN)]
+        for _, own in here.groupby("kind"):
+            _check_seeds(own)
+        yield dict(zip(KEYS, place, strict=True)), here
 
 
 def shown_steps(own: pd.DataFrame) -> list[int]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.cells import MISSING, bounded, chance, number, write_summary
-from analysis.trainings import described, split_seeds, student, within_families
+from analysis.cells import MISSING, bounded, chance, number
+from analysis.trainings import described, split_seeds, student, within_families, write_summary
 from benchmarks.run_suite import SCORED
 
 COLUMNS = ("benchmark", "model", "seed", "state", "quantity", "score", "difference", "simulated")

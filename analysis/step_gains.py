@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.accuracy_summary import read_accuracies
-from analysis.cells import bounded, chance, write_summary
-from analysis.trainings import described, student, within_families
+from analysis.cells import bounded, chance
+from analysis.trainings import described, student, within_families, write_summary
 
 CLEAN, ALL = "clean", "all corruptions"
 COLUMNS = ("condition", "model", "seed", "step", "gain", "n_images")
@@ -101,7 +101,7 @@ def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write seeds and their summary, as `analysis.seed_spread.write_summary` does, and print the latter."""
+    """Write seeds and their summary, as `analysis.trainings.write_summary` does, and print the latter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--accuracy", nargs="+", type=Path, required=True, metavar="FILE", help="cards, every seed in")
     parser.add_argument("--n-steps", type=int, required=True, metavar="N", help="the step that is compared with step 0")

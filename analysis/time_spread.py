@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.cells import bounded, chance, write_summary
+from analysis.cells import bounded, chance
 from analysis.times_summary import ENDINGS, TimesTables, read_times
-from analysis.trainings import check_alike, described, split_seeds, student, within_families
+from analysis.trainings import check_alike, described, split_seeds, student, within_families, write_summary
 
 SHOWN = {
     "rho_model_time": "steps until solved, ρ",
@@ -86,7 +86,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         row |= described(part["estimate"]) | student(part["estimate"])
         rows.append(row | {"ceiling": part["ceiling"].iloc[0], "simulated": bool(part["simulated"].any())})
     summary = pd.DataFrame(rows)
-    return summary.assign(p_holm=within_families(summary["p"], summary["n_seeds"], summary["model"]))
+    return summary.assign(p_holm=within_families(summary["p"], summary["n_total"], summary["model"]))
 
 
 def as_cells(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
@@ -101,7 +101,7 @@ def as_cells(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write seeds and summary, as `analysis.seed_spread.write_summary` does, and print the latter."""
+    """Write seeds and summary, as `analysis.trainings.write_summary` does, and print the latter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--in", dest="stems", nargs="+", type=Path, required=True, metavar="STEM")
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")

@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.cells import as_markdown, bounded, chance, number, write_cells
-from analysis.model_comparison import GIVEN, holm
+from analysis.inference import holm
+from analysis.model_comparison import GIVEN
 from analysis.tables import write_tables
 from benchmarks.run_suite import SCORED
 

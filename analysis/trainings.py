@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.model_comparison import holm
+from analysis.cells import as_markdown, write_cells
+from analysis.inference import holm
+from analysis.tables import write_tables
 
 SEED = re.compile(r"(.*)-seed(\d+)")
 CONFIDENCE = 0.95
@@ -85,3 +88,10 @@ def student(values: pd.Series, scale: float = 1.0) -> dict[str, float]:
     test = stats.ttest_1samp(values, 0)
     bounds = test.confidence_interval(CONFIDENCE)
     return {"low": bounds.low, "high": bounds.high, "p": test.pvalue}
+
+
+def write_summary(out: Path, scores: pd.DataFrame, summary: pd.DataFrame, cells: pd.DataFrame) -> str:
+    """Write seeds (``<out>.scores.csv``) and summary (``.summary.csv``, ``.md``, ``.tex``); return it as Markdown."""
+    write_tables(out, {".scores.csv": scores, ".summary.csv": summary})
+    write_cells(out, cells)
+    return as_markdown(cells)

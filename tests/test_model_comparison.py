@@ -9,7 +9,8 @@ from scipy.stats import binomtest
 from statsmodels.stats.multitest import multipletests
 
 from analysis.bounds import TrialTimes
-from analysis.model_comparison import GIVEN, Scored, compare_models, holm, mixed_effect
+from analysis.inference import holm
+from analysis.model_comparison import GIVEN, Scored, compare_models, mixed_effect
 
 
 def make_scored(effect, seed=0, n=900, n_objects=60):

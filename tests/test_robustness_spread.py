@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.robustness_spread import as_cells, by_seed, main, over_seeds
+from analysis.robustness_spread import HEADER, as_cells, by_seed, main, over_seeds
 
 SEEDS = range(3)
 
@@ -79,6 +79,9 @@ def test_a_seed_without_a_control_is_not_compared_with_another(table):
     summary = over_seeds(by_seed(table))
     assert set(summary[summary["against"] == "control"]["n_seeds"]) == {2}
     assert set(summary[summary["against"] == "step 0"]["n_seeds"]) == {3}
+    assert set(summary["n_total"]) == {3}
+    cells = as_cells(summary)
+    assert cells.loc[cells[HEADER] == "control", "clean"].str.endswith(" (2 of 3 trainings)").all()
 
 
 def test_one_seed_has_no_interval(table):
@@ -87,13 +90,47 @@ def test_one_seed_has_no_interval(table):
     assert summary["mean"].notna().all()
 
 
-def test_transfer_which_no_control_meets_is_compared_with_step_0_alone(table):
-    carried = table[(table["attack"] == "pgd-7") & (table["gradient"] == "e2e") & (table["kind"] == "cnnf")]
-    table = pd.concat([table, carried.assign(attack="transfer-pgd-7", gradient="transfer")])
-    cells = as_cells(over_seeds(by_seed(table)))
-    found = dict(zip(cells["less"], cells["transfer"], strict=False))
-    assert found["control"] == "--"
-    assert found["step 0"] not in ("--", "")
+def test_transfer_and_any_which_no_control_meets_are_compared_with_step_0_alone(table):
+    mine = (table["attack"] == "pgd-7") & (table["gradient"] == "e2e")
+    carried = table[mine & (table["kind"] == "cnnf")].assign(attack="transfer-pgd-7", gradient="transfer")
+    summary = over_seeds(by_seed(pd.concat([table, carried, table[mine].assign(attack="any", gradient="any")])))
+    whole = summary.set_index(["model", "step", "against", "attack"])["mean"]
+    for readout, attack in product(["last", "average"], ["transfer", "any"]):
+        key = f"CNN-F ({readout})", 2
+        assert np.isnan(whole[(*key, "control", attack)])
+        assert whole[(*key, "step 0", attack)] == whole[(*key, "step 0", "PGD e2e")]
+    cells = as_cells(summary)
+    assert (cells["transfer"].eq("--") == cells[HEADER].eq("control")).all()
+    assert (cells["any"].eq("--") == cells[HEADER].eq("control")).all()
+    assert list(cells)[6:] == ["clean", "PGD first", "PGD e2e", "transfer", "any e2e", "any"]
+
+
+def test_what_is_clean_counts_once_though_each_epsilon_repeats_it(table):
+    both = pd.concat([table, table.assign(epsilon=0.5 * table["epsilon"])], ignore_index=True)
+    summary, alone = over_seeds(by_seed(both)), over_seeds(by_seed(table))
+    assert set(summary["n_total"]) == {3}
+    pd.testing.assert_frame_equal(summary[summary["epsilon"] == 0.2].reset_index(drop=True), alone)
+
+
+def test_trainings_are_compared_within_themselves(table):
+    other = table.assign(model=table["model"].str.replace("-x", "-y"), accuracy=1 - table["accuracy"])
+    both = over_seeds(by_seed(pd.concat([table, other])))
+    pd.testing.assert_frame_equal(both[both["training"] == "x"].reset_index(drop=True), over_seeds(by_seed(table)))
+    flipped = both[both["training"] == "y"].reset_index(drop=True)
+    np.testing.assert_allclose(flipped["mean"], -both[both["training"] == "x"]["mean"], atol=1e-12)
+
+
+def test_a_feedforward_model_besides_the_control_has_one_row(table):
+    wide = table[table["kind"] == "cnn"].assign(kind="wide", model=lambda t: t["model"].str.replace("cnn", "wide"))
+    summary = over_seeds(by_seed(pd.concat([table[table["kind"] == "cnn"], wide])))
+    assert set(zip(summary["model"], summary["step"], summary["against"], strict=True)) == {("wide", 0, "control")}
+    assert (summary["mean"] == 0).all()
+
+
+def test_other_images_are_not_subtracted(table):
+    table.loc[table["kind"] == "cnn", "n_used"] = 200
+    with pytest.raises(ValueError, match=r"expected cnnf-x and .* on the same images, got other numbers of them under"):
+        by_seed(table)
 
 
 def test_readers_get_the_last_step_and_files_hold_every_one(table, tmp_path, capsys):
@@ -102,8 +139,8 @@ def test_readers_get_the_last_step_and_files_hold_every_one(table, tmp_path, cap
     printed = capsys.readouterr().out
     assert printed == (tmp_path / "out.md").read_text()
     lines = [line.split(" | ") for line in printed.splitlines()[2:]]
-    assert {line[3] for line in lines} == {"2"}
-    assert {(line[2], line[4]) for line in lines} == set(
+    assert {line[4] for line in lines} == {"2"}
+    assert {(line[3], line[5]) for line in lines} == set(
         product(["CNN-F (last)", "CNN-F (average)"], ["control", "step 0"])
     )
     assert set(pd.read_csv(tmp_path / "out.summary.csv")["step"]) == {0, 1, 2}
@@ -112,5 +149,5 @@ def test_readers_get_the_last_step_and_files_hold_every_one(table, tmp_path, cap
 
 def test_a_control_alone_is_refused(table, tmp_path):
     table[table["kind"] == "cnn"].to_csv(tmp_path / "x.csv", index=False)
-    with pytest.raises(ValueError, match=r"expected tables of a recurrent model and of its control, got none"):
+    with pytest.raises(ValueError, match=r"expected tables of a model besides the control, got none"):
         main(["--in", str(tmp_path / "x.csv"), "--out", str(tmp_path / "out")])

@@ -50,6 +50,16 @@ def test_attacks_without_a_column_and_strong_ones_of_several_numbers_of_steps_ar
         paper_table(table.replace({"attack": {"spsa": "pgd-9-rough"}}))
     with pytest.raises(ValueError, match=r"expected one strong PGD, got pgd-20, pgd-50\. Give"):
         paper_table(pd.concat([table, table.replace({"attack": {"pgd-50": "pgd-20"}})]))
+    other = table.replace({"attack": {"pgd-50": "pgd-20"}, "model": {"cnnf-x": "cnnf-y", "cnn-x": "cnn-y"}})
+    with pytest.raises(ValueError, match=r"expected one strong PGD, got pgd-20, pgd-50\. Give"):
+        paper_table(pd.concat([table, other]))
+
+
+def test_a_table_given_twice_counts_once_and_two_accuracies_of_one_answer_are_refused(table):
+    pd.testing.assert_frame_equal(paper_table(pd.concat([table, table])), paper_table(table))
+    other = table.assign(accuracy=table["accuracy"] + 0.001)
+    with pytest.raises(ValueError, match=r"expected one accuracy of each answer, got several of cnn-x, cnnf-x\. Give"):
+        paper_table(pd.concat([table, other]))
 
 
 def test_a_table_per_epsilon_shares_what_is_clean(table):

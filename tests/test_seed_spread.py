@@ -98,13 +98,6 @@ def test_differences_that_differ_by_rounding_alone_have_no_interval():
     assert row[["low", "high", "p"]].isna().all()
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.1234, ".123"), (-0.05, "−.050"), (10.5, "10.500"), (-20.25, "−20.250"), (100.1, "100.100")]
-)
-def test_numbers_for_readers(value, text):
-    assert spread.number(value) == text
-
-
 def test_the_rows_of_many_models_lie_within_their_benchmark_and_on_the_page():
     kinds = [f"m{n}" for n in range(7)] + ["cnn"]
     rows = [

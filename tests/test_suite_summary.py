@@ -8,7 +8,6 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from analysis import suite_summary
-from analysis.cells import as_latex, as_markdown
 from analysis.suite_summary import as_cells, read_suite, tabulate, write
 from benchmarks import Score
 from benchmarks.bootstrap import count_draws
@@ -126,15 +125,6 @@ def test_a_cell_names_the_models_that_differ_from_the_control_or_the_smallest_p(
     cells = as_cells(table).set_index("benchmark")["differs (Holm)"]
     assert cells[V4] == "cnnf_x (p 0.030)"
     assert cells[MACAQUE] == "none (p ≥ 0.40)"
-
-
-def test_markdown_and_latex_hold_every_cell():
-    cells = pd.DataFrame({"benchmark": ["a_b"], "x": ["−0.10 [−0.20, 0.02]"]})
-    assert as_markdown(cells) == "| benchmark | x |\n| --- | --- |\n| a_b | −0.10 [−0.20, 0.02] |\n"
-    assert r"none (p $\geq$ 0.40) \\" in as_latex(pd.DataFrame({"x": ["none (p ≥ 0.40)"]}))
-    assert r"a\_b & $-$0.10 [$-$0.20, 0.02] \\" in as_latex(cells).splitlines()
-    assert r"$\Delta$AIC & $\beta$, $\rho$ \\" in as_latex(pd.DataFrame({"ΔAIC": ["−1"], "β, ρ": ["2"]}))
-    assert as_latex(cells).startswith(r"\begin{tabular}{lr}")
 
 
 def test_all_tables_are_written_and_twice_the_same(scores, tmp_path):
