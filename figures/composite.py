@@ -63,7 +63,7 @@ def draw(parts: dict[str, pd.DataFrame], simulated: bool) -> Figure:
         )
         for model, look in looks.items()
     ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(6, len(handles)))
+    figure.legend(handles=handles, loc="outside lower left", ncols=min(4, len(handles)))
     return figure
 
 

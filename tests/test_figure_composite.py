@@ -6,13 +6,16 @@ import pytest
 
 from analysis.suite_summary import COLUMNS, TESTED, write
 from figures import composite as figure
-from figures.style import looks_of
+from figures.style import looks_of, styled
 
 pytestmark = pytest.mark.filterwarnings("error")
 NAN = float("nan")
 
 
-def write_suite(stem, simulated=False, empty=False):
+MODELS = ("cnnf-x", "cnn-x", "cnnf-y")
+
+
+def write_suite(stem, simulated=False, empty=False, models=MODELS):
     rows = []
     for benchmark, values in {
         "c.V4-ridge": (0.5, 0.4, 0.3),
@@ -20,7 +23,7 @@ def write_suite(stem, simulated=False, empty=False):
         "kar2019.ost": (NAN, NAN, NAN),
         "maniquet2025.rt": (0.3, 0.2, NAN),
     }.items():
-        for model, value in zip(("cnnf-x", "cnn-x", "cnnf-y"), values, strict=True):
+        for model, value in zip(models, np.resize(values, len(models)), strict=True):
             value = NAN if empty else value
             shown = {"value": value, "low": value - 0.1, "high": value + 0.1, "raw": value, "simulated": simulated}
             rows.append({"benchmark": benchmark, "model": model, "state": "scored", "n_used": 1, "n_total": 2} | shown)
@@ -65,6 +68,19 @@ def test_a_table_that_lacks_a_column_is_named(tmp_path):
     pd.read_csv(path).drop(columns="share_first").to_csv(path, index=False)
     with pytest.raises(ValueError, match=r"suite\.weightings\.csv: expected rows with the column\(s\) share_first"):
         figure.main(["--in", str(stem), "--out", str(tmp_path / "fig")])
+
+
+def test_the_legend_of_five_models_with_long_names_lies_on_the_page(tmp_path):
+    names = [f"{kind}-cifar-gray-small" for kind in ("cnnf", "lateral", "predictive", "ungated", "cnn")]
+    parts, _ = figure.read_parts(write_suite(tmp_path / "suite", models=names))
+    with styled():
+        drawn = figure.draw(parts, simulated=False)
+        drawn.canvas.draw()
+        (legend,) = drawn.legends
+        assert [text.get_text() for text in legend.get_texts()] == names
+        box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= drawn.bbox.x1
 
 
 def test_models_have_looks_of_their_own():
