@@ -10,14 +10,23 @@ Run ``python -m analysis.robustness_spread --in build/robustness/cnn*.csv --out 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from analysis.cells import bounded
-from analysis.robustness_summary import KEYS, NOTHING, columns_of, each_training, read_attacks, row_name, shown_steps
+from analysis.robustness_summary import (
+    KEYS,
+    NOTHING,
+    answers,
+    columns_of,
+    each_training,
+    read_attacks,
+    row_name,
+    shown_steps,
+)
 from analysis.trainings import described, student, within_families, write_summary
 from neurocnnf.attacks import READOUTS
 from neurocnnf.robustness import ANY
@@ -55,7 +64,7 @@ def by_seed(table: pd.DataFrame) -> pd.DataFrame:
         for kind, own in here[here["kind"] != "cnn"].groupby("kind", sort=False):
             recurrent, shown = bool(own["step"].max() > 0), shown_steps(own)
             others = {CONTROL: control, OWN: first[first["kind"] == kind]}
-            for step, readout, one in _answers(own):
+            for step, readout, one in answers(own):
                 row = {"model": row_name(str(kind), readout, recurrent), "step": step, "shown": step in shown}
                 for against in others if step else [CONTROL]:
                     part = _differences(one, others[against], columns)
@@ -63,15 +72,6 @@ def by_seed(table: pd.DataFrame) -> pd.DataFrame:
     if not parts:
         raise ValueError("robustness: expected tables of a model besides the control, got none. Give both.")
     return pd.concat(parts, ignore_index=True)[[*FAMILY, "attack", "seed", "accuracy", "difference"]]
-
-
-def _answers(own: pd.DataFrame) -> Iterator[tuple[int, str, pd.DataFrame]]:
-    """Yield steps and readouts, in order, with their rows; at step 0 the readouts are one."""
-    for step in sorted(set(own["step"])):
-        for readout in READOUTS if step else READOUTS[:1]:
-            rows = own[(own["step"] == step) & (own["readout"] == readout)]
-            if not rows.empty:
-                yield step, readout, rows
 
 
 def _differences(one: pd.DataFrame, other: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         row = dict(zip([*FAMILY, "attack"], key, strict=True))
         rows.append(row | described(part["difference"]) | student(part["difference"], 100.0))
     summary = pd.DataFrame(rows)
-    family = summary[FAMILY].astype(str).agg(" ".join, axis=1)
+    family = [summary[name] for name in FAMILY]
     return summary.assign(p_holm=within_families(summary["p"], summary["n_seeds"], family))
 
 

@@ -125,13 +125,9 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
         for kind in sorted(here["kind"].unique(), key=lambda one: (one not in NAMES, one)):
             own = here[here["kind"] == kind]
             recurrent = own["step"].max() > 0
-            for step in shown_steps(own):
-                for readout in READOUTS if recurrent else READOUTS[:1]:
-                    one = own[(own["readout"] == readout) & (own["step"] == step)]
-                    if one.empty:  # of the last step, its own answers may have been attacked alone
-                        continue
-                    row = about | {"model": row_name(kind, readout, recurrent), "step": step, "trained": _trained(own)}
-                    rows.append(row | _row(one, columns))
+            for step, readout, one in answers(own[own["step"].isin(shown_steps(own))]):
+                row = about | {"model": row_name(kind, readout, recurrent), "step": step, "trained": _trained(own)}
+                rows.append(row | _row(one, columns))
     return pd.DataFrame(rows)
 
 
@@ -156,6 +152,15 @@ def each_training(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.Data
         for _, own in here.groupby("kind"):
             _check_seeds(own)
         yield dict(zip(KEYS, place, strict=True)), here
+
+
+def answers(own: pd.DataFrame) -> Iterator[tuple[int, str, pd.DataFrame]]:
+    """Yield steps and readouts, in order, with their rows; at step 0 the readouts are one."""
+    for step in sorted(set(own["step"])):
+        for readout in READOUTS if step else READOUTS[:1]:
+            rows = own[(own["step"] == step) & (own["readout"] == readout)]
+            if not rows.empty:  # of the last step, its own answers may have been attacked alone
+                yield step, readout, rows
 
 
 def shown_steps(own: pd.DataFrame) -> list[int]:
