@@ -110,7 +110,7 @@ PAPER      := $(TIMED) $(foreach f,times_by_study composite published_networks,$
 
 .PHONY: help install figures quick-figures times quick-times paper quick-paper suite quick-suite robustness \
         quick-robustness controls quick-controls corruptions sharpening quick-sharpening seeds \
-        quick-seeds few-labels glimpses test lint bench train clean FORCE
+        quick-seeds averages quick-averages few-labels glimpses test lint bench train clean FORCE
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -168,6 +168,12 @@ seeds: $(addprefix $(BUILD)/figures/,seed_spread.png time_spread.png) $(addprefi
 
 quick-seeds:  ## The same from a small subsample into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory seeds BUILD=build/quick QUICK=--quick
+
+averages: $(BUILD)/averages/gains.summary.csv  ## Answer by the mean over steps, clean and corrupted: every seed of SUITE's models
+	@cat $(foreach t,accuracy gains,$(BUILD)/averages/$(t).md); echo "tables are in $(BUILD)/averages"
+
+quick-averages:  ## The same from few images into build/quick (a check, not a result)
+	@$(MAKE) --no-print-directory averages BUILD=build/quick QUICK=--quick
 
 few-labels: $(BUILD)/figures/few_labels.png  ## Learn LABELLED from 5 to 500 labels per class, five seeds (half an hour)
 	@echo "tables are in $(BUILD)/few_labels, the figure in $(BUILD)/figures"
@@ -263,6 +269,16 @@ SUITE_CARDS := $(foreach m,$(SUITE),neurocnnf/weights/$(m).json)
 $(BUILD)/seeds/accuracy.summary.csv: $(wildcard analysis/*.py) $(SUITE_CARDS) $(ASKED)/suite $(ASKED)/steps $(READY)
 	@$(PY) -m analysis.accuracy_spread --accuracy $(SUITE_CARDS) --control $(CONTROL) --n-steps $(STEPS) --out $(@D)/accuracy > /dev/null
 	@$(PY) -m analysis.step_gains --accuracy $(SUITE_CARDS) --n-steps $(STEPS) --out $(@D)/gains > /dev/null
+
+# The same, answered by the mean over steps; the feedforward control's is its one answer, on as many images.
+AVERAGED := $(OF_SEEDS:%=$(BUILD)/averages/steps-$(STEPS)/%.csv)
+$(AVERAGED): $(CODE) $(DATA) $(READY)
+	@$(RUN) evaluate $(basename $(@F)) --readout average --n-steps $(STEPS) --out $@ $(QUICK) > /dev/null
+	@touch $@
+
+$(BUILD)/averages/gains.summary.csv: $(wildcard analysis/*.py) $(AVERAGED) $(ASKED)/seeds $(ASKED)/steps
+	$(known_seeds)@$(PY) -m analysis.accuracy_spread --accuracy $(AVERAGED) --control $(CONTROL) --out $(@D)/accuracy > /dev/null
+	@$(PY) -m analysis.step_gains --accuracy $(AVERAGED) --out $(@D)/gains > /dev/null
 
 $(BUILD)/seeds/composite.summary.csv: $(wildcard analysis/*.py) $(BUILD)/seeds/spread.summary.csv
 	@$(PY) -m analysis.composite_spread --suite $(@D)/suite.csv --control $(CONTROL) --out $(basename $(basename $@)) > /dev/null

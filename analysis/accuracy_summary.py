@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.trainings import split_seeds
+
 KEYS = ["data", "kind", "degradation", "level", "step"]
 SEED, MEAN = "seed", "mean over seeds"
 
@@ -17,8 +19,8 @@ def read_accuracies(path: Path) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        model, kind, data, degradation, level, step, accuracy, n_correct, n_images, seed (of the training; 0 for a
-        table, which has one model).
+        model, kind, data, degradation, level, step, accuracy, n_correct, n_images, seed (of the training; a table's
+        is in the name of its model, and taken out of it). A table has readout, too.
 
     Raises
     ------
@@ -28,7 +30,7 @@ def read_accuracies(path: Path) -> pd.DataFrame:
     path = Path(path)
     if path.suffix != ".json":
         table = pd.read_csv(path)
-        return table if "seed" in table else table.assign(seed=0)
+        return table if "seed" in table else split_seeds(table)
     card = json.loads(path.read_text())
     if "accuracy" not in card:
         raise ValueError(

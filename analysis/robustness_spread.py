@@ -28,8 +28,8 @@ from analysis.robustness_summary import (
     shown_steps,
 )
 from analysis.trainings import described, student, within_families, write_summary
-from neurocnnf.attacks import READOUTS
 from neurocnnf.robustness import ANY
+from neurocnnf.validation import READOUTS
 
 CONTROL, OWN = "control", "step 0"
 FAMILY = [*KEYS, "model", "step", "shown", "against"]

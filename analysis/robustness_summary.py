@@ -22,9 +22,9 @@ import pandas as pd
 from analysis.cells import write_cells
 from analysis.tables import write_tables
 from analysis.trainings import split_seeds
-from neurocnnf.attacks import READOUTS
 from neurocnnf.recipes import RECIPES
 from neurocnnf.robustness import CLEAN
+from neurocnnf.validation import READOUTS
 
 COLUMNS = {
     "clean": ("clean", "none"),

@@ -20,7 +20,7 @@ COLUMNS = ("condition", "model", "seed", "step", "gain", "n_images")
 HEADER = "points from step 0 on (mean over trainings [95 %], p by Holm)"
 
 
-def by_seed(by_step: pd.DataFrame, n_steps: int) -> pd.DataFrame:
+def by_seed(by_step: pd.DataFrame, n_steps: int | None = None) -> pd.DataFrame:
     """Subtract step 0 from step `n_steps`.
 
     Parameters
@@ -29,7 +29,7 @@ def by_seed(by_step: pd.DataFrame, n_steps: int) -> pd.DataFrame:
         As `analysis.accuracy_summary.read_accuracies` gives it, of recurrent models and any; those without later steps
         are left out.
     n_steps
-        Of the answers that are compared with step 0's.
+        Of the answers that are compared with step 0's; the last there is, where not given.
 
     Returns
     -------
@@ -46,6 +46,7 @@ def by_seed(by_step: pd.DataFrame, n_steps: int) -> pd.DataFrame:
     recurrent = by_step[by_step.groupby("model")["step"].transform("max") > 0]
     if recurrent.empty:
         raise ValueError("accuracies: expected those of a recurrent model, got none. Name one that has steps.")
+    n_steps = int(recurrent["step"].max()) if n_steps is None else n_steps
     pairs = recurrent[recurrent["step"].isin([0, n_steps])]
     given = pairs.groupby(keys)["step"].agg(sorted)
     if wrong := [place[0] for place, steps in given.items() if steps != [0, n_steps]]:
@@ -103,8 +104,12 @@ def as_cells(summary: pd.DataFrame) -> pd.DataFrame:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write seeds and their summary, as `analysis.trainings.write_summary` does, and print the latter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--accuracy", nargs="+", type=Path, required=True, metavar="FILE", help="cards, every seed in")
-    parser.add_argument("--n-steps", type=int, required=True, metavar="N", help="the step that is compared with step 0")
+    parser.add_argument(
+        "--accuracy", nargs="+", type=Path, required=True, metavar="FILE", help="cards, or tables of evaluate"
+    )
+    parser.add_argument(
+        "--n-steps", type=int, metavar="N", help="which step is compared with step 0 (default: the last)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="STEM", help="path without an ending")
     options = parser.parse_args(argv)
     table = by_seed(pd.concat(map(read_accuracies, options.accuracy), ignore_index=True), options.n_steps)

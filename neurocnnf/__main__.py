@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -165,6 +165,9 @@ def ship(
 def evaluate(
     model: Model,
     n_steps: Steps = 5,
+    readout: Annotated[
+        Literal["last", "average"], typer.Option(help="A step's own logits, or their mean over all steps to it.")
+    ] = "last",
     seed: Seed = 0,
     out: Out = None,
     quick: Quick = False,
@@ -174,15 +177,16 @@ def evaluate(
     from neurocnnf.evaluate import accuracy_by_step, evaluate_on
     from neurocnnf.images import training_set_provenance
 
-    out = _place(out, quick, "accuracy", model, ".csv")
+    out = _place(out, quick, "accuracy", model, ".csv" if readout == "last" else f".{readout}.csv")
     net = load_model(model)
     data = net.card["data"]
     n = steps_taken(net, n_steps, quick)
     few: dict[str, Any] = {"n_clean": QUICK_IMAGES, "n_degraded": QUICK_IMAGES} if quick else {}
+    settings = {"n_steps": n, "readout": readout, "seed": seed, "quick": quick}
 
     def write() -> list[Path]:
         with progress_bar() as progress:
-            right = evaluate_on(net, data, n, seed=seed, progress=progress, **few)
+            right = evaluate_on(net, data, n, readout=readout, seed=seed, progress=progress, **few)
         tables = (table.to_csv(index=False, lineterminator="\n").encode() for table in (accuracy_by_step(right), right))
         by_step, by_image = tables
         packed = gzip.compress(by_image, mtime=0)  # else the time of writing would stand in it
@@ -191,7 +195,7 @@ def evaluate(
     sha256 = training_set_provenance(data)["sha256"]
     run_stage(
         out,
-        stage_inputs("evaluate", sha256, {"n_steps": n, "seed": seed, "quick": quick}, [net], package="neurocnnf"),
+        stage_inputs("evaluate", sha256, settings, [net], package="neurocnnf"),
         write,
     )
     show_csv(f"Accuracy by step: {model}", out)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurocnnf.attacks import READOUTS, pgd, pgd_until_wrong, spsa
+from neurocnnf.attacks import pgd, pgd_until_wrong, spsa
 from neurocnnf.auto_attack import auto_attack
 from neurocnnf.recipes import Attack
 from neurocnnf.smooth_gates import smooth_gates
 from neurocnnf.unrolled import UnrolledModel
+from neurocnnf.validation import READOUTS
 
 
 @dataclass(frozen=True)

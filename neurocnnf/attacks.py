@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from neurocnnf.unrolled import UnrolledModel
+from neurocnnf.validation import check_readout
 
-READOUTS = ("last", "average")
 SPSA_DISTANCE = 0.01
 BETAS, ADAM_EPS = (0.9, 0.999), 1e-8  # Kingma & Ba (2015)
 
@@ -233,8 +233,7 @@ def answer_logits(
     ValueError
         For a readout other than "last" and "average".
     """
-    if readout not in READOUTS:
-        raise ValueError(f"readout: expected one of {READOUTS}, got {readout!r}. Choose one of the two.")
+    check_readout(readout)
     return _read_out([out.logits for out in model.steps(images, n_steps, compiled=compiled)], readout)
 
 

@@ -13,6 +13,7 @@ from neurocnnf.images import load_training_set, to_model_range
 from neurocnnf.lesions import ShuffledCNNF
 from neurocnnf.progress import Progress
 from neurocnnf.unrolled import UnrolledModel
+from neurocnnf.validation import check_readout
 
 # The place decides the seed of a condition, and cards hold accuracies by those of the first three: add at the end.
 REPORTED = ("noise", "blur", "occlusion", "contrast", "pixelate")
@@ -36,6 +37,7 @@ def evaluate_on(
     *,
     n_clean: int | None = None,
     n_degraded: int = N_DEGRADED,
+    readout: str = "last",
     seed: int = 0,
     compiled: bool = False,
     progress: Progress | None = None,
@@ -44,7 +46,7 @@ def evaluate_on(
 
     Parameters
     ----------
-    model, n_steps, n_degraded, seed, compiled, progress
+    model, n_steps, n_degraded, readout, seed, compiled, progress
         As in `right_answers`.
     data
         Name of the training set.
@@ -54,7 +56,7 @@ def evaluate_on(
     Returns
     -------
     pandas.DataFrame
-        As from `right_answers`, with the columns model, kind (first word of the model's name) and data before.
+        As from `right_answers`, with the columns model, kind (first word of the model's name), data and readout before.
     """
     images, labels = load_training_set(data, "test")
     table = right_answers(
@@ -63,13 +65,13 @@ def evaluate_on(
         torch.as_tensor(labels[:n_clean]),
         n_steps,
         n_degraded=n_degraded,
+        readout=readout,
         seed=seed,
         compiled=compiled,
         progress=progress,
     )
-    for place, (column, value) in enumerate(
-        (("model", model.name), ("kind", model.name.split("-")[0]), ("data", data))
-    ):
+    about = {"model": model.name, "kind": model.name.split("-")[0], "data": data, "readout": readout}
+    for place, (column, value) in enumerate(about.items()):
         table.insert(place, column, value)
     return table
 
@@ -81,6 +83,7 @@ def right_answers(
     n_steps: int = 5,
     *,
     n_degraded: int | None = None,
+    readout: str = "last",
     seed: int = 0,
     compiled: bool = False,
     progress: Progress | None = None,
@@ -97,6 +100,9 @@ def right_answers(
         Number of feedback passes.
     n_degraded
         How many of the images, from the first on, each degraded condition uses; all of them where None.
+    readout
+        What answers after a step: the "last" logits, that step's, or the "average" over all steps to that one, the
+        setting that Huang et al. (2020) found better.
     seed
         Of the degradations: models evaluated with the same seed see the same pixels. And of the company of images that
         are answered together.
@@ -109,8 +115,14 @@ def right_answers(
     -------
     pandas.DataFrame
         A row per condition and image. Columns degradation, level, image (its place in the set), and for each step
-        step_0, step_1, …: 1 where the answer of that step's logits is right, 0 where it is wrong.
+        step_0, step_1, …: 1 where the answer after that step is right, 0 where it is wrong.
+
+    Raises
+    ------
+    ValueError
+        For a readout other than these.
     """
+    check_readout(readout)
     steps = n_steps if model.recurrent else 0
     few = min(n_degraded or len(images), len(images))
     todo = [(kind, level, len(images) if kind == "clean" else few) for kind, level in conditions()]
@@ -126,6 +138,8 @@ def right_answers(
             seen = shown[some].to(model.device, model.dtype)
             with torch.no_grad():
                 logits = model.unroll(seen, steps, compiled=compiled, chunk=BATCH).logits
+            if readout == "average":
+                logits = logits.float().cumsum(0)  # the mean but for its scale
             right[:, some] = (logits.argmax(-1).cpu() == labels[some]).int()
             done += len(some)
             if progress:

@@ -23,13 +23,12 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from neurocnnf.attack_runs import Effort, Run, attack_runs
-from neurocnnf.attacks import READOUTS
 from neurocnnf.images import load_training_set, to_model_range
 from neurocnnf.lesions import ShuffledCNNF
 from neurocnnf.progress import Progress
 from neurocnnf.recipes import Attack, find_recipe
 from neurocnnf.unrolled import UnrolledModel
-from neurocnnf.validation import check_images, check_n_steps
+from neurocnnf.validation import READOUTS, check_images, check_n_steps
 
 BATCH = 50
 ANY = "any"

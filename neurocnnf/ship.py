@@ -134,7 +134,7 @@ def finish_run(
         model = round_to_kept(model).eval().to(device)
         model.name = recipe_name
         right = evaluate_on(model, recipe.data, CARD_STEPS, compiled=compiled, progress=progress)
-        table = accuracy_by_step(right)
+        table = accuracy_by_step(right).drop(columns="readout")  # cards tell the last logits' answers
         write_atomically(run / "accuracy.csv", table.to_csv(index=False, lineterminator="\n").encode())
         write_atomically(run / WEIGHTS, save(pack(model.cpu().state_dict())))
         summary = {

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocnnf.trajectory import Trajectory
-from neurocnnf.validation import check_chunk, check_each_step, check_images, check_layers, check_n_steps
+from neurocnnf.validation import check_chunk, check_each_step, check_images, check_layers, check_n_steps, check_readout
 
 PIXELS = "pixels"  # the name under which a prediction of the image itself goes
 
@@ -136,8 +136,7 @@ class UnrolledModel(nn.Module):
         readout
             "average" over the logits of all steps (the paper's better setting) or "last" step's.
         """
-        if readout not in ("average", "last"):
-            raise ValueError(f"readout: expected 'average' or 'last', got {readout!r}. Choose one of the two.")
+        check_readout(readout)
         logits = self.unroll(images, n_steps, **unroll_options).logits
         return (logits.mean(0) if readout == "average" else logits[-1]).argmax(-1)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Room for what arithmetic does to images scaled to exactly [-1, 1].
 RANGE_TOLERANCE = 1e-4
+READOUTS = ("last", "average")
+"""The logits that an answer is read from: the last step's, or the mean over all steps to it."""
 
 
 def check_images(images: Tensor, model: UnrolledModel) -> None:
@@ -88,6 +90,12 @@ def check_each_step(images: Tensor, n_steps: int) -> None:
             f"images: expected (image, channel, y, x), or (step, image, channel, y, x) with {n_steps + 1} steps, got "
             f"{tuple(images.shape)}. Give the images of every step, the first included."
         )
+
+
+def check_readout(readout: str) -> None:
+    """Raise unless `readout` is one of `READOUTS`."""
+    if readout not in READOUTS:
+        raise ValueError(f"readout: expected 'last' or 'average', got {readout!r}. Choose one of the two.")
 
 
 def check_step(step: int, n_steps: int) -> None:

@@ -33,7 +33,7 @@ def measured(*arguments, **settings):
     return accuracy_by_step(right_answers(*arguments, **settings))
 
 
-def slow_accuracy(model, images, labels, n_steps, n_degraded, seed):
+def slow_accuracy(model, images, labels, n_steps, n_degraded, seed, averaged=False):
     rows = []
     for number, (kind, level) in enumerate(CONDITIONS, start=1):
         n = len(images) if kind == "clean" else n_degraded
@@ -45,7 +45,10 @@ def slow_accuracy(model, images, labels, n_steps, n_degraded, seed):
             for i in range(0, n, 50)
         ]
         with torch.no_grad():
-            answers = [out.logits.tolist() for out in model.steps(torch.cat(seen), n_steps)]
+            logits = [out.logits for out in model.steps(torch.cat(seen), n_steps)]
+        if averaged:
+            logits = [sum(logits[: step + 1]) / (step + 1) for step in range(n_steps + 1)]
+        answers = [one.tolist() for one in logits]
         for step in range(n_steps + 1):
             right = sum(
                 max(range(10), key=a.__getitem__) == y for a, y in zip(answers[step], labels[:n].tolist(), strict=True)
@@ -66,6 +69,16 @@ def test_accuracy_equals_a_loop_written_by_hand(model, test_set):
     clean = ours["degradation"] == "clean"
     assert (ours["accuracy"][clean] > 0.9).all()
     assert ours["accuracy"][~clean].between(0.1, 0.99).any()  # or the counts would prove little
+
+
+def test_the_mean_over_steps_answers_where_it_is_asked(model, test_set):
+    averaged, last = (measured(model, *test_set, 3, n_degraded=60, seed=3, readout=one) for one in ("average", "last"))
+    pd.testing.assert_frame_equal(averaged, slow_accuracy(model, *test_set, 3, 60, 3, averaged=True))
+    first = averaged["step"] == 0
+    pd.testing.assert_frame_equal(averaged[first], last[first])
+    assert not averaged.equals(last)
+    with pytest.raises(ValueError, match="readout: expected 'last' or 'average', got 'best'"):
+        right_answers(model, *test_set, 1, readout="best")
 
 
 def test_steps_are_scored_apart(test_set):
@@ -159,11 +172,15 @@ def test_a_named_training_set_is_evaluated_on_its_test_images(test_set):
     model = load_model("cnnf-digits")
     table = evaluate_on(model, "digits", 1, n_clean=N_IMAGES, n_degraded=20, seed=3)
     expected = right_answers(model, test_set[0].float(), test_set[1], 1, n_degraded=20, seed=3)
-    names = ["model", "kind", "data"]
+    names = ["model", "kind", "data", "readout"]
     for found, wanted in ((table, expected), (accuracy_by_step(table), accuracy_by_step(expected))):
-        assert list(found.columns)[:3] == names
-        assert found[names].drop_duplicates().to_numpy().tolist() == [["cnnf-digits", "cnnf", "digits"]]
+        assert list(found.columns)[:4] == names
+        assert found[names].drop_duplicates().to_numpy().tolist() == [["cnnf-digits", "cnnf", "digits", "last"]]
         pd.testing.assert_frame_equal(found.drop(columns=names), wanted)
+    averaged = evaluate_on(model, "digits", 1, n_clean=N_IMAGES, n_degraded=20, seed=3, readout="average")
+    expected = right_answers(model, test_set[0].float(), test_set[1], 1, n_degraded=20, seed=3, readout="average")
+    pd.testing.assert_frame_equal(averaged.drop(columns=names), expected)
+    assert set(averaged["readout"]) == {"average"}
     whole = accuracy_by_step(evaluate_on(model, "digits", 0, n_degraded=1))
     assert whole["n_images"].tolist() == [len(load_training_set("digits", "test")[1])] + [1] * 15
 

@@ -121,8 +121,8 @@ class Parts:
         names = ("a.V4-ridge", "b.IT-rsa", "odd.V4-ridge", "simulated.V4-ridge")
         return [SimpleNamespace(identifier=name, simulated=name.startswith("simulated")) for name in names]
 
-    def evaluate_on(self, model, data, n_steps, *, seed, progress, **few):
-        self.calls.append(("evaluate", model.name, n_steps))
+    def evaluate_on(self, model, data, n_steps, *, readout, seed, progress, **few):
+        self.calls.append(("evaluate", model.name, n_steps, readout))
         self.need("mnist")
         return table_of(simulated=False)
 
@@ -212,17 +212,19 @@ def test_a_feedforward_control_is_asked_for_no_feedback(parts):
     run("score", "cnn-mnist", "cowley2023.V4-ridge")
     run("evaluate", "cnn-mnist")
     assert [call[3] for call in parts.calls[:1]] == [0]
-    assert parts.calls[1] == ("evaluate", "cnn-mnist", 0)
+    assert parts.calls[1] == ("evaluate", "cnn-mnist", 0, "last")
 
 
 def test_an_evaluation_writes_accuracies_and_which_images_are_right_beside_them(parts):
     for _ in range(2):
         result = run("evaluate", "cnnf-mnist", "--quick")
         assert result.exit_code == 0, result.output
-    assert parts.calls == [("evaluate", "cnnf-mnist", 2)]
+    run("evaluate", "cnnf-mnist", "--quick", "--readout", "average")
+    assert parts.calls == [("evaluate", "cnnf-mnist", 2, "last"), ("evaluate", "cnnf-mnist", 2, "average")]
     folder = parts.folder / "build/quick/accuracy"
-    assert len(pd.read_csv(folder / "cnnf-mnist.csv")) == 1
-    assert len(pd.read_csv(folder / "cnnf-mnist.images.csv.gz")) == 2
+    for name in ("cnnf-mnist", "cnnf-mnist.average"):
+        assert len(pd.read_csv(folder / f"{name}.csv")) == 1
+        assert len(pd.read_csv(folder / f"{name}.images.csv.gz")) == 2
 
 
 def test_attacks_are_carried_over_from_the_control_and_not_made_twice(parts):

@@ -123,6 +123,17 @@ def test_what_is_made_of_the_suites_first_and_last_is_made_again_for_another_sui
     assert "build/.asked/suite" in re.search(rf"^build/{re.escape(target)}: (.*)$", rules, re.MULTILINE)[1].split()
 
 
+def test_the_mean_over_steps_answers_for_every_seed_of_the_suite_and_is_compared_once():
+    done = dry_run("averages", "SUITE=cnnf-mnist-small cnn-mnist", "STEPS=3")
+    asked = commands(done, "neurocnnf evaluate ")
+    seeds = ("", "-seed1", "-seed2")
+    assert sorted(one.split()[0] for one in asked) == ["cnn-mnist", *(f"cnnf-mnist-small{seed}" for seed in seeds)]
+    assert all("--readout average --n-steps 3 " in one for one in asked)
+    for stage in ("accuracy_spread", "step_gains"):
+        (one,) = commands(done, f"-m analysis.{stage} ")
+        assert len(re.findall(r"averages/steps-3/\S+\.csv", one)) == 4
+
+
 @pytest.mark.parametrize(("control", "seeds"), [("cnn-mnist-small", 3), ("cnn-mnist", 1)])
 def test_a_seed_without_a_control_of_the_same_seed_is_not_timed(control, seeds):
     done = dry_run("figures", f"SUITE=cnnf-mnist-small {control}")

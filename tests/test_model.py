@@ -279,7 +279,7 @@ def test_the_average_and_the_last_step_may_answer_differently(model, monkeypatch
 
 
 def test_an_unknown_readout_is_refused(model):
-    with pytest.raises(ValueError, match=r"readout: expected 'average' or 'last', got 'first'. Choose"):
+    with pytest.raises(ValueError, match=r"readout: expected 'last' or 'average', got 'first'. Choose"):
         model.predict(images_for(model), 1, "first")
 
 

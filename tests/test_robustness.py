@@ -8,11 +8,11 @@ import torch
 
 from neurocnnf import build_model, load_model
 from neurocnnf.attack_runs import Effort
-from neurocnnf.attacks import READOUTS
 from neurocnnf.images import load_training_set
 from neurocnnf.recipes import Attack
 from neurocnnf.robustness import _table, attack_of, by_step, robustness, robustness_on
 from neurocnnf.train import load_training_tensors
+from neurocnnf.validation import READOUTS
 
 N, STEPS = 16, 1
 WEAK = Attack(epsilon=0.05, step_size=0.018)

@@ -79,6 +79,25 @@ def test_what_has_no_steps_is_left_out_and_a_step_that_is_not_there_is_refused()
         by_seed(pd.concat([table, table]), 1)
 
 
+def test_the_last_step_is_taken_where_none_is_named():
+    table = accuracies()
+    pd.testing.assert_frame_equal(by_seed(table), by_seed(table, 2))
+
+
+def test_seeds_in_tables_of_one_training_each_are_those_of_their_names(tmp_path):
+    paths = []
+    for (model, seed), part in accuracies().groupby(["model", "seed"]):
+        name = f"{model}-seed{seed}" if seed else model
+        paths.append(tmp_path / f"{name}.csv")
+        part.drop(columns="seed").assign(model=name).to_csv(paths[-1], index=False)
+    main(["--accuracy", *map(str, paths), "--out", str(tmp_path / "gains")])
+    order = ["condition", "model", "seed"]
+    written = pd.read_csv(tmp_path / "gains.scores.csv").set_index(order)["gain"].sort_index()
+    made = by_seed(accuracies(), 2).set_index(order)["gain"].sort_index()
+    assert written.index.equals(made.index)
+    np.testing.assert_allclose(written, made, rtol=1e-6)
+
+
 def test_cards_become_a_table_in_points(tmp_path, capsys):
     paths = []
     for model, part in accuracies().groupby("model"):
