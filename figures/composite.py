@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.cells import bounded
 from figures.files import arguments, beside, check_columns, find_tables, is_simulated, joined, save
 from figures.style import CEILING, FAINT, INK, PAGE_MM, Look, ink_on, letter, looks_of, new_figure, styled, title
 
@@ -109,8 +110,7 @@ def _reach(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def _text(row: pd.Series) -> str:
-    bounds = "" if np.isnan(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
-    return f"{row['value']:.2f}{bounds}".replace("-", "−")
+    return bounded(row["value"], row["low"], row["high"], 2)
 
 
 def _shares(axes: Axes, table: pd.DataFrame, looks: dict[str, Look]) -> None:

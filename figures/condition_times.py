@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.cells import bounded, number
 from figures.files import arguments, is_simulated, joined, read_parts, save
 from figures.style import (
     CATEGORIES,
@@ -98,8 +99,8 @@ def _forest(axes: Axes, table: pd.DataFrame, looks: Mapping[str, Look]) -> None:
                 axes.plot(reach, [down, down], color=CEILING, linewidth=5, alpha=0.6, solid_capstyle="butt", zorder=0)
             axes.plot([row["raw_low"], row["raw_high"]], [down, down], color=look.colour)
             axes.plot([row["raw"]], [down], look.marker, color=look.colour, markersize=3.4)
-            words = f"{row['raw']:.2f} [{row['raw_low']:.2f}, {row['raw_high']:.2f}]".replace("-", "−")
-            words = "missing: one step" if np.isnan(row["raw"]) else words
+            words = bounded(row["raw"], row["raw_low"], row["raw_high"], 2)
+            words += ": one step" if np.isnan(row["raw"]) else ""
             axes.text(1.01, down, words, transform=axes.get_yaxis_transform(), va="center", fontsize=6)
             down += 1
         down += 0.6
@@ -111,13 +112,11 @@ def _forest(axes: Axes, table: pd.DataFrame, looks: Mapping[str, Look]) -> None:
 
 def _map(axes: Axes, bins: pd.DataFrame, course: pd.DataFrame) -> None:
     square = bins.pivot(index="step", columns="rt_bin", values="likeness")
-    number_map(axes, square, lambda value: f"{value:.2f}".replace("0.", ".").replace("-", "−"), aspect="auto")
+    number_map(axes, square, lambda value: number(value, 2), aspect="auto")
     axes.set(xlabel="fifth of reaction times", ylabel="step")
     row = course.iloc[0]
-    numbers = (f"{value:.3f}" for value in (row["statistic"], row["low"], row["high"]))
-    estimate, low, high = (one.replace("-", "−") for one in numbers)
-    words = "one step: no time course" if np.isnan(row["statistic"]) else f"{estimate} [{low}, {high}]"
-    axes.set_title(words, loc="left")
+    found = bounded(row["statistic"], row["low"], row["high"])
+    axes.set_title("one step: no time course" if np.isnan(row["statistic"]) else found, loc="left")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -12,13 +12,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.cells import chance
 from figures.files import arguments, is_simulated, joined, read_parts, save
 from figures.style import (
     FAINT,
     INK,
     PAGE_MM,
     apart,
-    chance,
     draw_interval,
     looks_of,
     model_handles,

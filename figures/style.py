@@ -153,17 +153,26 @@ def mean_of(counts: Iterable[int]) -> str:
     return "one training" if found == [1] else f"mean of {found[0]} trainings"
 
 
-def chance(p: float, digits: int = 3) -> str:
-    """Write a p value; NaN, of no test, is empty."""
-    return "" if np.isnan(p) else "< .001" if p < 0.001 else f"{p:.{digits}f}"
+def number_map(
+    axes: Axes,
+    square: pd.DataFrame,
+    text: Callable[[float], str],
+    aspect: str = "equal",
+    limits: tuple[float, float] | None = None,
+) -> None:
+    """Draw a table (row, column) as a map, each cell with its number as `text` writes it.
 
-
-def number_map(axes: Axes, square: pd.DataFrame, text: Callable[[float], str], aspect: str = "equal") -> None:
-    """Draw a table (row, column) as a map, each cell with its number as `text` writes it."""
-    axes.imshow(square, cmap="Blues", origin="upper", aspect=aspect)
+    Parameters
+    ----------
+    limits
+        Values of the lightest and the darkest cell, for maps that are read beside each other; the table's own where
+        not given.
+    """
+    lightest, darkest = limits or (square.to_numpy().min(), square.to_numpy().max())
+    axes.imshow(square, cmap="Blues", origin="upper", aspect=aspect, vmin=lightest, vmax=darkest)
     axes.set_xticks(range(square.shape[1]), square.columns)
     axes.set_yticks(range(square.shape[0]), square.index)
-    middle = (square.to_numpy().min() + square.to_numpy().max()) / 2
+    middle = (lightest + darkest) / 2
     for (down, across), value in np.ndenumerate(square.to_numpy()):
         ink = "white" if value > middle else INK
         axes.text(across, down, text(value), ha="center", va="center", fontsize=5, color=ink)

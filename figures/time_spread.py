@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.cells import bounded, chance
 from figures.files import arguments, is_simulated, joined, read_parts, save
 from figures.style import (
     CEILING,
@@ -19,7 +20,6 @@ from figures.style import (
     INK,
     PAGE_MM,
     apart,
-    chance,
     draw_interval,
     looks_of,
     new_figure,
@@ -84,13 +84,12 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
 
 
 def _write_numbers(axes: Axes, one, row: int) -> None:
-    bounds = "" if pd.isna(one.low) else f" [{one.low:.2f}, {one.high:.2f}]"
-    words = "missing" if pd.isna(one.mean) else f"{one.mean:.2f}{bounds}"
+    words = bounded(one.mean, one.low, one.high, 2)
     if one.n_seeds < one.n_total:
         words += f" ({one.n_seeds}/{one.n_total})"
     small = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center", "fontsize": 6}
     for x, text, head in ((NUMBERS_AT, words, "mean [95 %]"), (P_AT, chance(one.p_holm), "p (Holm)")):
-        axes.text(x, row, text.replace("-", "−"), color=INK, **small)
+        axes.text(x, row, text, color=INK, **small)
         if row == 0:
             axes.text(x, -0.65, head, color=FAINT, **small)
 

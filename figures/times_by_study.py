@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.cells import chance
 from figures.files import arguments, is_simulated, read_tables, save
-from figures.style import CEILING, FAINT, INK, PAGE_MM, chance, looks_of, model_handles, new_figure, styled, title
+from figures.style import CEILING, FAINT, INK, PAGE_MM, looks_of, model_handles, new_figure, styled, title
 
 CAPTION = """Model time against human time and IT's, every study and model. Points: the one measure that was laid down
 for each question, with 95 % intervals; gray: ceiling, where there is one (scores from the suite are divided by theirs:

@@ -16,10 +16,11 @@ from figures.files import arguments, is_simulated, read_parts, save
 from figures.style import CATEGORIES, CNNF, INK, MARKERS, PAGE_MM, letter, new_figure, number_map, styled, title
 
 CAPTION = """Representational trajectories over steps, occluded stimuli, means with 95 % intervals over stimuli. (a)
-Distance moved at each step, over the activation's mean length. (b) Angle between successive displacements: 0°
-straight on, 180° back. (c) Step at which each layer moved on average: layers on the right move last. (d) Accuracy of
-a readout of whole objects, trained at one step (rows) and tested at another (columns), objects held out. (e)
-Dissimilarity of steps in the same layer: 1 − Pearson correlation of activations, mean over stimuli."""
+Distance moved at each step, over the activation's mean length; layers are marked as in c. (b) Angle between successive
+displacements: 0° straight on, 180° back. (c) Step at which each layer moved on average: layers on the right move last.
+(d) Accuracy of a readout of whole objects, trained at one step (rows) and tested at another (columns), objects held
+out. (e) Dissimilarity of steps in the same layer: 1 − Pearson correlation of activations, mean over stimuli. Shades of
+d and e are the same for all models."""
 PARTS = {
     "trajectories": ["model", "layer", "measure", "step", "mean", "low", "high", "n_used", "n_total"],
     "generalisation": ["model", "layer", "trained", "tested", "accuracy"],
@@ -38,18 +39,20 @@ def draw(moved: pd.DataFrame, across: pd.DataFrame, between: pd.DataFrame) -> Fi
     models = list(dict.fromkeys(moved["model"]))
     figure = new_figure(PAGE_MM, 12 + 55 * len(models))
     title(figure, "Trajectories over steps", is_simulated(moved, across, between))
+    between = between.merge(across[["model", "layer"]].drop_duplicates())  # of the layer that is read out
+    limits = [(float(values.min()), float(values.max())) for values in (across["accuracy"], between["dissimilarity"])]
     panels = figure.subplots(len(models), 5, squeeze=False, width_ratios=(1, 1, 0.8, 1, 1))
     for row, model in zip(panels, models, strict=True):
         tables = (table[table["model"] == model] for table in (moved, across, between))
-        _model(row, *tables)
+        _model(row, *tables, limits)
         row[0].set_title(model, loc="left")
     for axes, name in zip(panels[0], "abcde", strict=True):
         letter(axes, name, 6)
     return figure
 
 
-def _model(row, moved: pd.DataFrame, across: pd.DataFrame, between: pd.DataFrame) -> None:
-    """Draw one model's five panels."""
+def _model(row, moved: pd.DataFrame, across: pd.DataFrame, between: pd.DataFrame, limits) -> None:
+    """Draw one model's five panels; `limits` of the two maps are those of all models."""
     layers = list(dict.fromkeys(moved["layer"]))
     looks = [
         {"color": (*CATEGORIES, CNNF, INK)[n % 7], "marker": MARKERS[n % len(MARKERS)], "markersize": 2.5}
@@ -59,20 +62,20 @@ def _model(row, moved: pd.DataFrame, across: pd.DataFrame, between: pd.DataFrame
         for layer, look in zip(layers, looks, strict=True):
             part = moved[(moved["layer"] == layer) & (moved["measure"] == measure)].sort_values("step")
             axes.fill_between(part["step"], part["low"], part["high"], color=look["color"], alpha=0.2, linewidth=0)
-            axes.plot(part["step"], part["mean"], label=layer, linewidth=0.9, **look)
+            axes.plot(part["step"], part["mean"], linewidth=0.9, **look)
         axes.set(xlabel="step", ylabel=label)
         axes.set_xticks(sorted(moved.loc[moved["measure"] == measure, "step"].unique()))
-    row[0].legend(fontsize=5.5, handlelength=1.2, labelspacing=0.2)
     for y, (layer, look) in enumerate(zip(layers, looks, strict=True)):
         part = moved[(moved["layer"] == layer) & (moved["measure"] == "mean step")].iloc[0]
         row[2].plot([part["low"], part["high"]], [y, y], color=look["color"])
         row[2].plot([part["mean"]], [y], **look)
     row[2].set_yticks(range(len(layers)), layers)
     row[2].set(xlabel="mean step of movement", ylim=(len(layers) - 0.5, -0.5))
-    number_map(row[3], across.pivot(index="trained", columns="tested", values="accuracy"), _percent)
+    accuracy = across.pivot(index="trained", columns="tested", values="accuracy")
+    number_map(row[3], accuracy, _percent, limits=limits[0])
     row[3].set(xlabel="tested at step", ylabel="trained at step", title=f"accuracy (%), {across['layer'].iloc[0]}")
-    here = between[between["layer"] == across["layer"].iloc[0]]
-    number_map(row[4], here.pivot(index="step", columns="other_step", values="dissimilarity"), _percent)
+    dissimilarity = between.pivot(index="step", columns="other_step", values="dissimilarity")
+    number_map(row[4], dissimilarity, _percent, limits=limits[1])
     row[4].set(xlabel="step", ylabel="step", title="dissimilarity × 100")
 
 

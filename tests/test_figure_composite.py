@@ -42,7 +42,7 @@ def test_what_is_missing_is_said_and_the_bytes_are_the_same_twice(tmp_path):
     (tmp_path / "two").mkdir()
     text = render(tmp_path / "one")
     assert text == render(tmp_path / "two")
-    said = ("0.50 [0.40, 0.60]", "missing", "kar2019.ost", "none left out")
+    said = (".50 [.40, .60]", "missing", "kar2019.ost", "none left out")
     for words in (*said, "not ranked: no score", "not ranked: not of all models"):
         assert words in text
     assert "nan" not in text
