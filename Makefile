@@ -169,8 +169,8 @@ seeds: $(addprefix $(BUILD)/figures/,seed_spread.png time_spread.png) $(addprefi
 quick-seeds:  ## The same from a small subsample into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory seeds BUILD=build/quick QUICK=--quick
 
-averages: $(BUILD)/averages/gains.summary.csv  ## Answer by the mean over steps, clean and corrupted: every seed of SUITE's models
-	@cat $(foreach t,accuracy gains,$(BUILD)/averages/$(t).md); echo "tables are in $(BUILD)/averages"
+averages: $(BUILD)/figures/averages.png  ## Answer by the mean over steps, clean and corrupted: every seed of SUITE's models
+	@cat $(foreach t,accuracy gains,$(BUILD)/averages/$(t).md); echo "tables are in $(BUILD)/averages, the figure in $(BUILD)/figures"
 
 quick-averages:  ## The same from few images into build/quick (a check, not a result)
 	@$(MAKE) --no-print-directory averages BUILD=build/quick QUICK=--quick
@@ -398,6 +398,9 @@ $(BUILD)/figures/sharpening.png: $(DRAWING) $(RESTORED) $(ASKED)/sharpening
 
 $(BUILD)/figures/controls.png: $(DRAWING) $(BUILD)/controls/spread.summary.csv
 	$(call draw,$(BUILD)/controls/spread)
+
+$(BUILD)/figures/averages.png: $(DRAWING) $(BUILD)/averages/gains.summary.csv
+	$(call draw,$(BUILD)/averages/accuracy)
 
 $(BUILD)/figures/time_spread.png: $(DRAWING) $(BUILD)/seeds/recognition_times.summary.csv
 	$(call draw,$(BUILD)/seeds/recognition_times)

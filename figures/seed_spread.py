@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.cells import chance
 from figures.files import arguments, is_simulated, joined, read_parts, save
@@ -52,7 +53,12 @@ SMALL, NUMBERS_AT = {"fontsize": 5.5, "color": FAINT}, (1.1, 1.28)
 where an arrow says that they go on."""
 
 
-def draw(scores: pd.DataFrame, summary: pd.DataFrame, quantity: str = "score") -> Figure:
+def draw(
+    scores: pd.DataFrame,
+    summary: pd.DataFrame,
+    quantity: str = "score",
+    heading: str = "CNN-F and its controls over seeds",
+) -> Figure:
     """Draw a row of points per benchmark and model.
 
     Parameters
@@ -61,6 +67,8 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame, quantity: str = "score") -
         As `analysis.seed_spread.by_seed` and `over_seeds` give them.
     quantity
         What the scores are called.
+    heading
+        Of the figure.
 
     Raises
     ------
@@ -73,7 +81,7 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame, quantity: str = "score") -
     benchmarks = list(dict.fromkeys(summary["benchmark"]))
     row_mm, gap = ROW_MM if len(looks) <= FEW else MANY_MM, min(0.3, 0.84 / len(looks))
     figure = new_figure(PAGE_MM, 24 + row_mm * len(benchmarks) * max(2, len(looks)))
-    title(figure, "CNN-F and its controls over seeds", is_simulated(scores))
+    title(figure, heading, is_simulated(scores))
     left, right = figure.subplots(1, 2, sharey=True)
     for place, model in enumerate(looks):
         for row, benchmark in enumerate(benchmarks):
@@ -93,13 +101,14 @@ def draw(scores: pd.DataFrame, summary: pd.DataFrame, quantity: str = "score") -
     left.set(ylim=(len(benchmarks) - 0.45, -0.7), xlabel=quantity)
     right.set(xlabel="difference from the control of the same seed")
     right.axvline(0, color=INK, linewidth=0.5, zorder=1)
+    right.xaxis.set_major_locator(MaxNLocator(5))
     for axes in (left, right):
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color="#EEEEEE", linewidth=0.5)
         axes.set_axisbelow(True)
     for x, head in zip(NUMBERS_AT, ("seeds", "p (Holm)"), strict=True):
         right.text(x, -0.6, head, transform=right.get_yaxis_transform(), ha="right", va="center", **SMALL)
-    figure.legend(handles=model_handles(looks), loc="outside lower left", ncols=min(4, len(looks)))
+    figure.legend(handles=model_handles(looks), loc="outside lower left", ncols=min(5, len(looks)))
     return figure
 
 

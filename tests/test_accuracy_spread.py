@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.accuracy_spread import accuracies, by_seed, main
+from figures import averages
 from figures import controls as figure
 
 MODELS = {"cnnf-x": 2, "cnnf-x-seed1": 2, "cnn-x": 0, "cnn-x-seed1": 0}
@@ -152,3 +153,5 @@ def test_the_stage_writes_seeds_and_their_summary(by_step, attacked, tmp_path, c
     figure.main(["--in", str(tmp_path / "spread"), "--out", str(tmp_path / "figure")])
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     assert "PGD-7" in (tmp_path / "figure.svg").read_text()
+    averages.main(["--in", str(tmp_path / "spread"), "--out", str(tmp_path / "averages")])
+    assert "by the mean over steps" in (tmp_path / "averages.svg").read_text()
