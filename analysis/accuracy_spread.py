@@ -2,7 +2,8 @@
 
 A condition stands where a suite's benchmark does, so that seeds are compared as `analysis.seed_spread` compares them:
 with the control of the same seed. Corruptions are means over their levels. The answers are those of the last step's own
-logits. Of the attacks, those are here that every model meets alike: through all the steps of its answer.
+logits, or, without attacks, of the mean over all steps where the tables are of that. Of the attacks, those are here
+that every model meets alike: through all the steps of its answer.
 
 Run ``python -m analysis.accuracy_spread --accuracy neurocnnf/weights/*-x.json --attacked build/robustness/cnn*.csv
 --control cnn-x --out build/controls/spread``.
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.accuracy_summary import read_accuracies
+from analysis.accuracy_summary import LAST, read_accuracies, readout_of
 from analysis.cells import MISSING
 from analysis.seed_spread import with_differences, write_spread
 from analysis.trainings import SEED, split_seeds
@@ -24,6 +25,7 @@ from benchmarks.run_suite import SCORED
 from neurocnnf.robustness import E2E
 from neurocnnf.ship import seed_name
 
+QUANTITY = {LAST: "accuracy", "average": "accuracy, mean over steps"}
 NAMES = {"spsa": "SPSA", "autoattack": "AutoAttack", "any": "any attack"}
 
 
@@ -49,11 +51,15 @@ def accuracies(by_step: pd.DataFrame, attacked: pd.DataFrame, n_steps: int | Non
     Raises
     ------
     ValueError
-        If the attacks have several ε, a model has two accuracies of one condition, models have other last steps (but
-        0), or were shown other conditions or numbers of images.
+        If accuracies are of several readouts, or of another than the attacks; the attacks have several ε, a model has
+        two accuracies of one condition, models have other last steps (but 0), or were shown other conditions or numbers
+        of images.
     """
     last, parts = float("inf") if n_steps is None else n_steps, []
+    readout = readout_of(by_step)
     if not attacked.empty:
+        if readout != LAST:
+            raise ValueError(f"accuracies: expected the last step's, as attacked, got the {readout}. Leave out one.")
         attacked = attacked[(attacked["readout"] == "last") & (attacked["gradient"] == E2E)]
         if attacked["epsilon"].nunique() > 1:
             several = ", ".join(f"{e:g}" for e in sorted(set(attacked["epsilon"])))
@@ -100,7 +106,7 @@ def _check_conditions(table: pd.DataFrame, keys: list[str]) -> None:
             )
 
 
-def by_seed(table: pd.DataFrame, control: str) -> pd.DataFrame:
+def by_seed(table: pd.DataFrame, control: str, readout: str = LAST) -> pd.DataFrame:
     """Lay out accuracies as `analysis.seed_spread.by_seed` does scores; what a model lacks is "missing".
 
     Parameters
@@ -109,12 +115,16 @@ def by_seed(table: pd.DataFrame, control: str) -> pd.DataFrame:
         From `accuracies`, of models named ``<model>`` (seed 0) and ``<model>-seed<n>``.
     control
         The model that the others are compared with, without its seed.
+    readout
+        What answered, which the quantity says.
     """
     every = pd.MultiIndex.from_product([dict.fromkeys(table["benchmark"]), dict.fromkeys(table["model"])])
     scores = table.set_index(["benchmark", "model"])["accuracy"].reindex(every.set_names(["benchmark", "model"]))
     whole = scores.rename("score").reset_index()
     state = whole["score"].notna().map({True: SCORED, False: MISSING})
-    return with_differences(split_seeds(whole.assign(state=state, quantity="accuracy", simulated=False)), control)
+    return with_differences(
+        split_seeds(whole.assign(state=state, quantity=QUANTITY[readout], simulated=False)), control
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -132,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for read, paths in ((read_accuracies, options.accuracy), (pd.read_csv, options.attacked))
     )
     table = accuracies(by_step, attacked, options.n_steps)
-    print(write_spread(by_seed(table, options.control), options.out), end="")
+    print(write_spread(by_seed(table, options.control, readout_of(by_step)), options.out), end="")
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.trainings import SEED as SEED_NAME
 from analysis.trainings import split_seeds
+from neurocnnf.validation import READOUTS
 
 KEYS = ["data", "kind", "degradation", "level", "step"]
 SEED, MEAN = "seed", "mean over seeds"
+LAST = READOUTS[0]
 
 
 def read_accuracies(path: Path) -> pd.DataFrame:
@@ -20,7 +23,7 @@ def read_accuracies(path: Path) -> pd.DataFrame:
     -------
     pandas.DataFrame
         model, kind, data, degradation, level, step, accuracy, n_correct, n_images, seed (of the training; a table's
-        is in the name of its model, and taken out of it). A table has readout, too.
+        is in the name of its model, and taken out of it), readout ("last" but in tables that say otherwise).
 
     Raises
     ------
@@ -30,7 +33,9 @@ def read_accuracies(path: Path) -> pd.DataFrame:
     path = Path(path)
     if path.suffix != ".json":
         table = pd.read_csv(path)
-        return table if "seed" in table else split_seeds(table)
+        if "readout" not in table:
+            table["readout"] = LAST
+        return split_seeds(table) if "model" in table and "seed" not in table else table
     card = json.loads(path.read_text())
     if "accuracy" not in card:
         raise ValueError(
@@ -38,10 +43,23 @@ def read_accuracies(path: Path) -> pd.DataFrame:
         )
     table = pd.DataFrame(card["accuracy"])
     for place, (column, value) in enumerate(
-        (("model", card["name"]), ("kind", card["name"].split("-")[0]), ("data", card["data"]))
+        (
+            ("model", SEED_NAME.sub(r"\1", card["name"])),
+            ("kind", card["name"].split("-")[0]),
+            ("data", card["data"]),
+            ("readout", LAST),
+        )
     ):
         table.insert(place, column, value)
     return table
+
+
+def readout_of(table: pd.DataFrame) -> str:
+    """Return the one readout that accuracies are of, "last" where it is not said; raise ValueError for several."""
+    found = list(dict.fromkeys(table["readout"].fillna(LAST))) if "readout" in table else []
+    if len(found) > 1:
+        raise ValueError(f"accuracies: expected one readout, got {', '.join(found)}. Give the tables of one.")
+    return found[0] if found else LAST
 
 
 def with_means(table: pd.DataFrame) -> pd.DataFrame:
@@ -62,8 +80,9 @@ def with_means(table: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a seed has two accuracies for the same thing.
+        If a seed has two accuracies for the same thing, or some are of one readout and some of another.
     """
+    readout_of(table)
     keys = [*KEYS, "seed"]
     rows = table.drop_duplicates([*keys, "accuracy"])
     twice = rows[rows.duplicated(keys)]

@@ -28,10 +28,9 @@ def bounded(value: float, low: float, high: float, digits: int = 3) -> str:
     return MISSING if pd.isna(value) else number(value, digits) + bounds
 
 
-def chance(p: float, digits: int = 3) -> str:
+def chance(p: float) -> str:
     """Write a p value; NaN, of no test, is empty."""
-    least = 10.0**-digits
-    return f"< {number(least, digits)}" if p < least else number(p, digits)
+    return "< .001" if p < 0.001 else number(p)
 
 
 def number(value: float, digits: int = 3) -> str:

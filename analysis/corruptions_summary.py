@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest, norm
 
+from analysis.accuracy_summary import readout_of
 from analysis.inference import holm
 from analysis.tables import as_csv
 from benchmarks.bootstrap import LEVEL, count_draws, interval
@@ -76,13 +77,17 @@ def summarise(right: pd.DataFrame, seed: int = 0, n_resamples: int = N_RESAMPLES
     Raises
     ------
     ValueError
-        If a column is missing, a data set has two controls, or its models were shown different images.
+        If a column is missing, an image comes twice, tables are of several readouts, a data set has two controls, or
+        its models were shown different images.
     """
     if missing := [column for column in NEEDED if column not in right]:
         raise ValueError(
             f"corruptions: expected the column(s) {', '.join(missing)}, got none. Make the tables again with "
             "`neurocnnf evaluate`."
         )
+    readout_of(right)
+    if right.duplicated(["data", "model", *PLACE]).any():
+        raise ValueError("corruptions: expected each image of a condition once, got some twice. Give a table once.")
     rows = []
     for data, here in right.groupby("data", sort=False):
         models = {name: _conditions(part) for name, part in here.groupby("model", sort=False)}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.accuracy_summary import read_accuracies
+from analysis.accuracy_summary import read_accuracies, readout_of
 from analysis.cells import bounded, chance
 from analysis.trainings import described, student, within_families, write_summary
 
@@ -40,12 +40,14 @@ def by_seed(by_step: pd.DataFrame, n_steps: int | None = None) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a model has later steps, but not that one, or a condition twice; or if none has.
+        If a model has later steps, but not that one, or a condition twice; if none has; or if accuracies are of
+        several readouts.
     """
     keys = ["model", "seed", "degradation", "level"]
     recurrent = by_step[by_step.groupby("model")["step"].transform("max") > 0]
     if recurrent.empty:
         raise ValueError("accuracies: expected those of a recurrent model, got none. Name one that has steps.")
+    readout_of(recurrent)
     n_steps = int(recurrent["step"].max()) if n_steps is None else n_steps
     pairs = recurrent[recurrent["step"].isin([0, n_steps])]
     given = pairs.groupby(keys)["step"].agg(sorted)

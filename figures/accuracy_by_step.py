@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from analysis.accuracy_summary import MEAN, SEED, read_accuracies, with_means
+from analysis.accuracy_summary import LAST, MEAN, SEED, read_accuracies, readout_of, with_means
 from figures.files import arguments, check_columns, find_tables, is_simulated, save
 from figures.style import FAINT, LOOKS, NAMES, PAGE_MM, letter, new_figure, shades, spread, styled, title
 
@@ -127,6 +127,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = arguments(str(__doc__), "cards of checkpoints (.json), or tables of accuracies (.csv)", argv)
     tables = [check_columns(read_accuracies(path), COLUMNS, path.name) for path in find_tables(options.inputs)]
     table = pd.concat(tables, ignore_index=True)
+    if (readout := readout_of(table)) != LAST:
+        raise ValueError(f"accuracies: expected each step's own answers, got the {readout}. See figures.averages.")
     table = with_means(table[table["degradation"].isin(HEADINGS)])  # figures.corruptions draws more of them
     with styled():
         save(draw(table), options.out, table, CAPTION)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.accuracy_spread import QUANTITY
 from figures.files import arguments, joined, read_parts, save
 from figures.seed_spread import SCORES, SUMMARY, draw
 from figures.style import styled
@@ -22,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure from the tables."""
     options = arguments(CAPTION.split(".")[0], "tables of analysis.accuracy_spread, without an ending", argv)
     parts = read_parts(options.inputs, {"scores": SCORES, "summary": SUMMARY})
+    if set(parts["scores"]["quantity"]) != {QUANTITY["average"]}:
+        raise ValueError("expected accuracies by the mean over steps, got others. Use `evaluate --readout average`.")
     with styled():
         figure = draw(**parts, quantity="accuracy", heading="CNN-F and its controls, by the mean over steps")
         save(figure, options.out, joined(parts), CAPTION)

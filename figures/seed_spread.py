@@ -108,7 +108,7 @@ def draw(
         axes.set_axisbelow(True)
     for x, head in zip(NUMBERS_AT, ("seeds", "p (Holm)"), strict=True):
         right.text(x, -0.6, head, transform=right.get_yaxis_transform(), ha="right", va="center", **SMALL)
-    figure.legend(handles=model_handles(looks), loc="outside lower left", ncols=min(5, len(looks)))
+    figure.legend(handles=model_handles(looks), loc="outside lower left", ncols=5 if len(looks) == 5 else 4)
     return figure
 
 

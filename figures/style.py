@@ -168,7 +168,7 @@ def number_map(
         Values of the lightest and the darkest cell, for maps that are read beside each other; the table's own where
         not given.
     """
-    lightest, darkest = limits or (square.to_numpy().min(), square.to_numpy().max())
+    lightest, darkest = limits or (np.nanmin(square.to_numpy()), np.nanmax(square.to_numpy()))
     axes.imshow(square, cmap="Blues", origin="upper", aspect=aspect, vmin=lightest, vmax=darkest)
     axes.set_xticks(range(square.shape[1]), square.columns)
     axes.set_yticks(range(square.shape[0]), square.index)

@@ -75,7 +75,7 @@ def _row(axes, row: dict, down: float, look) -> None:
         axes.plot([row["ceiling"]] * 2, [down - 0.5, down + 0.5], color=CEILING, linewidth=2, zorder=0)
     axes.plot([row["low"], row["high"]], [down, down], color=look.colour)
     axes.plot([row["effect"]], [down], look.marker, color=look.colour, markersize=3.6)
-    p = chance(row["p_holm"], 2)
+    p = chance(row["p_holm"])
     aic = "" if pd.isna(row["delta_aic"]) else f"{row['delta_aic']:.1f}".replace("-", "−")
     for x, words in zip(NUMBERS_AT, (p, aic, f"{row['n_used']:.0f}/{row['n_total']:.0f}"), strict=True):
         axes.text(x, down, words, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6)

@@ -177,7 +177,7 @@ def evaluate(
     from neurocnnf.evaluate import accuracy_by_step, evaluate_on
     from neurocnnf.images import training_set_provenance
 
-    out = _place(out, quick, "accuracy", model, ".csv" if readout == "last" else f".{readout}.csv")
+    out = _place(out, quick, "accuracy" if readout == "last" else "averages", model, ".csv")
     net = load_model(model)
     data = net.card["data"]
     n = steps_taken(net, n_steps, quick)
@@ -198,7 +198,7 @@ def evaluate(
         stage_inputs("evaluate", sha256, settings, [net], package="neurocnnf"),
         write,
     )
-    show_csv(f"Accuracy by step: {model}", out)
+    show_csv(f"Accuracy by step, {readout} logits: {model}", out)
     typer.echo(out)
 
 

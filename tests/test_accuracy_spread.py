@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.accuracy_spread import accuracies, by_seed, main
+from analysis.accuracy_spread import QUANTITY, accuracies, by_seed, main
+from analysis.accuracy_summary import with_means
+from analysis.step_gains import by_seed as gains
 from figures import averages
 from figures import controls as figure
 
@@ -153,5 +155,22 @@ def test_the_stage_writes_seeds_and_their_summary(by_step, attacked, tmp_path, c
     figure.main(["--in", str(tmp_path / "spread"), "--out", str(tmp_path / "figure")])
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     assert "PGD-7" in (tmp_path / "figure.svg").read_text()
+    with pytest.raises(ValueError, match="expected accuracies by the mean over steps, got others"):
+        averages.main(["--in", str(tmp_path / "spread"), "--out", str(tmp_path / "averages")])
+
+
+def test_what_answered_is_kept_and_readouts_are_not_mixed(by_step, attacked, tmp_path):
+    by_step = by_step.assign(readout="average")
+    for model, part in by_step.groupby("model"):
+        part.to_csv(tmp_path / f"{model}.csv", index=False)
+    files = [str(tmp_path / f"{model}.csv") for model in MODELS]
+    main(["--accuracy", *files, "--control", "cnn-x", "--out", str(tmp_path / "spread")])
+    assert set(pd.read_csv(tmp_path / "spread.summary.csv")["quantity"]) == {QUANTITY["average"]}
     averages.main(["--in", str(tmp_path / "spread"), "--out", str(tmp_path / "averages")])
     assert "by the mean over steps" in (tmp_path / "averages.svg").read_text()
+    with pytest.raises(ValueError, match="expected the last step's, as attacked, got the average"):
+        accuracies(by_step, attacked)
+    mixed = by_step.assign(readout=["last", *["average"] * (len(by_step) - 1)])
+    for consumer in (lambda: accuracies(mixed, attacked.iloc[:0]), lambda: with_means(mixed), lambda: gains(mixed)):
+        with pytest.raises(ValueError, match="accuracies: expected one readout, got last, average"):
+            consumer()

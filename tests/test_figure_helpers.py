@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from sklearn.isotonic import IsotonicRegression
 
 from figures.files import beside, check_columns, find_tables, is_simulated
-from figures.style import ink_on, shades, spread
+from figures.style import ink_on, number_map, shades, spread
 
 NAN = float("nan")
 
@@ -57,3 +58,11 @@ def test_shades_end_at_the_colour_and_ink_contrasts():
     assert shades("#FF0000", 1) == [(1.0, 0.0, 0.0)]
     assert ink_on((0, 0, 0)) == "white"
     assert ink_on((1, 1, 1)) != "white"
+
+
+def test_a_map_with_a_missing_number_is_shaded_by_the_others_or_by_given_limits():
+    square = pd.DataFrame([[0.1, np.nan], [0.3, 0.9]])
+    for limits, expected in ((None, (0.1, 0.9)), ((0.0, 2.0), (0.0, 2.0))):
+        axes = Figure().subplots()
+        number_map(axes, square, str, limits=limits)
+        assert axes.images[0].get_clim() == expected

@@ -221,10 +221,13 @@ def test_an_evaluation_writes_accuracies_and_which_images_are_right_beside_them(
         assert result.exit_code == 0, result.output
     run("evaluate", "cnnf-mnist", "--quick", "--readout", "average")
     assert parts.calls == [("evaluate", "cnnf-mnist", 2, "last"), ("evaluate", "cnnf-mnist", 2, "average")]
-    folder = parts.folder / "build/quick/accuracy"
-    for name in ("cnnf-mnist", "cnnf-mnist.average"):
-        assert len(pd.read_csv(folder / f"{name}.csv")) == 1
-        assert len(pd.read_csv(folder / f"{name}.images.csv.gz")) == 2
+    for kind in ("accuracy", "averages"):
+        folder = parts.folder / "build/quick" / kind
+        assert len(pd.read_csv(folder / "cnnf-mnist.csv")) == 1
+        assert len(pd.read_csv(folder / "cnnf-mnist.images.csv.gz")) == 2
+    for readout in ("last", "average", "average"):
+        run("evaluate", "cnnf-mnist", "--readout", readout, "--out", "here.csv")
+    assert [call[3] for call in parts.calls[2:]] == ["last", "average"]
 
 
 def test_attacks_are_carried_over_from_the_control_and_not_made_twice(parts):

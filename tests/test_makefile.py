@@ -132,6 +132,8 @@ def test_the_mean_over_steps_answers_for_every_seed_of_the_suite_and_is_compared
     for stage in ("accuracy_spread", "step_gains"):
         (one,) = commands(done, f"-m analysis.{stage} ")
         assert len(re.findall(r"averages/steps-3/\S+\.csv", one)) == 4
+    rule = re.search(r"^build/averages/gains\.summary\.csv: (.*)$", dry_run("--print-data-base").stdout, re.MULTILINE)
+    assert {"build/.asked/seeds", "build/.asked/steps"} <= set(rule[1].split())
 
 
 @pytest.mark.parametrize(("control", "seeds"), [("cnn-mnist-small", 3), ("cnn-mnist", 1)])
