@@ -23,7 +23,7 @@ def read_accuracies(path: Path) -> pd.DataFrame:
     -------
     pandas.DataFrame
         model, kind, data, degradation, level, step, accuracy, n_correct, n_images, seed (of the training; a table's
-        is in the name of its model, and taken out of it), readout ("last" but in tables that say otherwise).
+        is in the name of its model, and taken out of it), and of newer tables readout (see `readout_of`).
 
     Raises
     ------
@@ -33,8 +33,6 @@ def read_accuracies(path: Path) -> pd.DataFrame:
     path = Path(path)
     if path.suffix != ".json":
         table = pd.read_csv(path)
-        if "readout" not in table:
-            table["readout"] = LAST
         return split_seeds(table) if "model" in table and "seed" not in table else table
     card = json.loads(path.read_text())
     if "accuracy" not in card:
@@ -47,7 +45,6 @@ def read_accuracies(path: Path) -> pd.DataFrame:
             ("model", SEED_NAME.sub(r"\1", card["name"])),
             ("kind", card["name"].split("-")[0]),
             ("data", card["data"]),
-            ("readout", LAST),
         )
     ):
         table.insert(place, column, value)

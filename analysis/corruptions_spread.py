@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.accuracy_summary import read_accuracies
+from analysis.accuracy_summary import read_accuracies, readout_of
 from analysis.corruptions_summary import ACCURACY, GAIN, OVER_CONTROL
 from analysis.tables import as_csv
 from analysis.trainings import described, student, within_families
@@ -44,8 +44,10 @@ def summarise(accuracies: pd.DataFrame, n_steps: int | None = None) -> pd.DataFr
     Raises
     ------
     ValueError
-        If models of one kind of training were shown other conditions or numbers of images, or one condition twice.
+        If accuracies are of several readouts, or models of one kind of training were shown other conditions or numbers
+        of images, or one condition twice.
     """
+    readout_of(accuracies)
     accuracies = accuracies[accuracies["step"] <= (accuracies["step"].max() if n_steps is None else n_steps)]
     names = accuracies["model"].str.partition("-")
     rows: list[dict] = []

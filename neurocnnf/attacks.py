@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from neurocnnf.unrolled import UnrolledModel
+from neurocnnf.unrolled import UnrolledModel, read_out
 from neurocnnf.validation import check_readout
 
 SPSA_DISTANCE = 0.01
@@ -155,7 +155,7 @@ def spsa(
     attacked, mean, square = images.clone(), torch.zeros_like(images), torch.zeros_like(images)
 
     def margins(seen: Tensor, image: int) -> Tensor:
-        logits = _read_out(list(model.unroll(seen.clamp(-1, 1), n_steps, chunk=len(seen)).logits), readout)
+        logits = read_out(model.unroll(seen.clamp(-1, 1), n_steps, chunk=len(seen)).logits, readout)
         return margin(logits, labels[image].expand(len(seen)))
 
     with torch.no_grad():
@@ -234,11 +234,7 @@ def answer_logits(
         For a readout other than "last" and "average".
     """
     check_readout(readout)
-    return _read_out([out.logits for out in model.steps(images, n_steps, compiled=compiled)], readout)
-
-
-def _read_out(logits: list[Tensor], readout: str) -> Tensor:
-    return logits[-1] if readout == "last" else torch.stack(logits).mean(0)
+    return read_out([out.logits for out in model.steps(images, n_steps, compiled=compiled)], readout)
 
 
 def ball(images: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:

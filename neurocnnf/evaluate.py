@@ -12,7 +12,7 @@ from neurocnnf.degradations import DEGRADATION_LEVELS, degrade
 from neurocnnf.images import load_training_set, to_model_range
 from neurocnnf.lesions import ShuffledCNNF
 from neurocnnf.progress import Progress
-from neurocnnf.unrolled import UnrolledModel
+from neurocnnf.unrolled import UnrolledModel, read_out
 from neurocnnf.validation import check_readout
 
 # The place decides the seed of a condition, and cards hold accuracies by those of the first three: add at the end.
@@ -138,9 +138,8 @@ def right_answers(
             seen = shown[some].to(model.device, model.dtype)
             with torch.no_grad():
                 logits = model.unroll(seen, steps, compiled=compiled, chunk=BATCH).logits
-            if readout == "average":
-                logits = logits.float().cumsum(0)  # the mean but for its scale
-            right[:, some] = (logits.argmax(-1).cpu() == labels[some]).int()
+            answers = torch.stack([read_out(logits[: step + 1], readout).argmax(-1) for step in range(steps + 1)])
+            right[:, some] = (answers.cpu() == labels[some]).int()
             done += len(some)
             if progress:
                 progress(model.name, done, total)

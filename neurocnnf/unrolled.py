@@ -29,6 +29,11 @@ class StepOutput(NamedTuple):
 _logits = operator.attrgetter("logits")  # mapped, it lets go of a step before the next one is computed
 
 
+def read_out(logits: Sequence[Tensor] | Tensor, readout: str) -> Tensor:
+    """Return the logits (image, class) that answer after the steps of `logits`: the "last" or their "average"."""
+    return logits[-1] if readout == "last" else torch.stack(tuple(logits)).mean(0)
+
+
 class UnrolledModel(nn.Module):
     """A stack of levels and a rule by which the answer at one step leads to the next.
 
@@ -137,8 +142,7 @@ class UnrolledModel(nn.Module):
             "average" over the logits of all steps (the paper's better setting) or "last" step's.
         """
         check_readout(readout)
-        logits = self.unroll(images, n_steps, **unroll_options).logits
-        return (logits.mean(0) if readout == "average" else logits[-1]).argmax(-1)
+        return read_out(self.unroll(images, n_steps, **unroll_options).logits, readout).argmax(-1)
 
     @abstractmethod
     def steps(

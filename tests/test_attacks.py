@@ -150,7 +150,7 @@ def test_first_goes_through_step_0_only(digits):
 
 
 def test_the_readout_is_one_of_two(model, digits):
-    with pytest.raises(ValueError, match=r"readout: expected .*got 'best'"):
+    with pytest.raises(ValueError, match=r"readout: expected 'last' or 'average', got 'best'"):
         answer_logits(model, digits[0], 1, "best")
 
 

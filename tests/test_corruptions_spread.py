@@ -90,3 +90,9 @@ def test_cards_are_summarised_and_drawn(accuracies, tmp_path, n_seeds):
     words = "mean of 3 trainings" if n_seeds == 3 else "one training"
     for text in (words, "lateral control", "feedforward control", "noise (SD)", "blur (SD, pixels)", "n = 50"):
         assert text in svg
+
+
+def test_answers_of_several_readouts_are_not_pooled(accuracies):
+    mixed = accuracies.assign(readout=np.where(accuracies["model"] == "cnnf-x", "average", None))
+    with pytest.raises(ValueError, match="accuracies: expected one readout, got average, last"):
+        summarise(mixed)
