@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from analysis.cells import bounded, number
 from analysis.neural_summary import BY_STEP, OVER, SUMMARY, lay_out, read_scores, read_summary
 from figures.files import arguments, check_columns, find_tables, is_simulated, save
 from figures.style import (
@@ -58,7 +59,7 @@ PER_STEP = ["layer", "step", "raw", "ceiling", "ceiling_rule", "n_used", "n_tota
 BY_TARGET = ["target", "metric", "raw_low", "raw_high"]
 REGIONS = {"humanIT": "human IT", "macaqueIT": "macaque IT"}
 METHODS = {"ridge": "ridge predictivity", "rsa": "representational similarity"}
-MISSING, NONE = "missing", "none: "
+NONE = "none: "
 ROW_MM, FIXED_MM, TALLER, PLOTTED = 47.0, 18.0, 1.2, 0.62
 LINES = {"heading": 1.1, "rule": 0.95, "row": 1.0, "gap": 0.45}
 """Heights in the panel of single numbers."""
@@ -161,14 +162,9 @@ def _cell(axes: Axes, corner: tuple[float, float], row: pd.Series | None, span, 
         colour = matplotlib.colormaps["Blues"](0.05 + 0.85 * share)
         axes.add_patch(Rectangle(corner, 1, 1, facecolor=colour, edgecolor="white", linewidth=0.4))
         x, y = corner[0] + 0.5, corner[1] + 0.47
-        axes.text(x, y, short(row["score"], digits), color=ink_on(colour), fontsize=6.5, ha="center", va="center")
+        axes.text(x, y, number(row["score"], digits), color=ink_on(colour), fontsize=6.5, ha="center", va="center")
     if row is not None and row["n_chose"] > 0:
         axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=INK, linewidth=1.4, zorder=3))
-
-
-def short(value: float, digits: int) -> str:
-    """Write a number without the zero before its point."""
-    return f"{value:.{digits}f}".replace("0.", ".", 1).replace("-", "−") if abs(value) < 1 else f"{value:.{digits}f}"
 
 
 def heading(part: pd.DataFrame) -> str:
@@ -184,7 +180,7 @@ def heading(part: pd.DataFrame) -> str:
 
 def ceiling(value: float, rule: str) -> str:
     """Name a ceiling, or say why there is none."""
-    return f"no ceiling ({rule.removeprefix(NONE)})" if math.isnan(value) else f"ceiling {short(value, 3)}"
+    return f"no ceiling ({rule.removeprefix(NONE)})" if math.isnan(value) else f"ceiling {number(value)}"
 
 
 def names(benchmark: str) -> tuple[str, str, str]:
@@ -243,9 +239,7 @@ def _number(axes: Axes, rows: pd.DataFrame, y: float) -> None:
         style = {"color": look.colour, "alpha": 1.0 if big else 0.6}
         axes.plot([row["low"], row["high"]], [at, at], linewidth=1.1 if big else 0.5, **style)
         axes.plot([row["score"]], [at], look.marker, markersize=3.4 if alone else 2.6 if big else 1.4, **style)
-    text = MISSING if math.isnan(last["score"]) else short(last["score"], 3)
-    if not math.isnan(last["score"]) and not math.isnan(last["low"]):
-        text += f" [{short(last['low'], 3)}, {short(last['high'], 3)}]"
+    text = bounded(last["score"], last["low"], last["high"])
     if len(rows) > 1 and last["n_seeds"] < len(rows) - 1:
         text += f" ({int(last['n_seeds'])} of {len(rows) - 1})"
     text += f"  n {int(last['n_used'])}/{int(last['n_total'])}" if last["quantity"] == "raw" else ""

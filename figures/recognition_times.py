@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
+from analysis.cells import bounded, chance
 from analysis.times_summary import ENDINGS, TimesTables, read_times, solved_by_step
 from figures.files import arguments, check_columns, find_tables, is_simulated, save
 from figures.style import (
@@ -86,7 +87,6 @@ FOREST: dict[str, list[tuple[str, str, str, str]]] = {  # heading -> label, stat
         ("unsolved left out", "", "somers_d_drop_unsolved", CNNF),
     ],
 }
-MISSING = "missing"
 HEIGHT_MM, LEGEND_MM, PLOTTED, P_ENDS = 128.0, 9.0, 0.43, 0.81
 """Height; legend below the axes; shares of the forest's width at which its numbers begin, and their p values end."""
 
@@ -117,20 +117,6 @@ def draw(tables: TimesTables, shares: pd.DataFrame) -> Figure:
     for axes, name, left_mm in zip(panels, "abc", (9, 28, 9), strict=True):
         letter(axes, name, left_mm)
     return figure
-
-
-def number(value: float) -> str:
-    """Write a correlation to two digits, without the zero before its point."""
-    text = f"{value:.2f}".replace("-", "−")
-    return text.replace("0.", ".", 1) if abs(value) < 0.995 else text
-
-
-def interval(row: pd.Series) -> str:
-    """Write an estimate and its interval; NaN reads "missing"."""
-    if math.isnan(row["estimate"]):
-        return MISSING
-    bounds = f" [{number(row['low'])}, {number(row['high'])}]" if not math.isnan(row["low"]) else ""
-    return number(row["estimate"]) + bounds
 
 
 def count(row: pd.Series) -> str:
@@ -171,9 +157,9 @@ def _objects(axes: Axes, objects: pd.DataFrame, statistics: pd.DataFrame, n_step
     axes.set(xlabel="human time (z score)", ylabel="model time (step)")
     if "rho_model_time" in statistics.index:
         row = statistics.loc["rho_model_time"]
-        axes.set_title(
-            f"ρ = {interval(row)}, n = {count(row)} objects\nopen: some of its stimuli never solved", loc="left"
-        )
+        rho = bounded(row["estimate"], row["low"], row["high"], 2)
+        words = f"ρ = {rho}, n = {count(row)} objects\nopen: some of its stimuli never solved"
+        axes.set_title(words, loc="left")
 
 
 def _forest(axes: Axes, statistics: pd.DataFrame) -> None:
@@ -220,8 +206,8 @@ def _line(axes: Axes, rows: Sequence[pd.Series | None], y: float, colour: str) -
             axes.plot([row["low"], row["high"]], [at, at], color=colour, linewidth=1.1 if filled else 0.6, zorder=2)
             face, size = (colour, 3.6) if filled else ("white", 2.8)
             axes.plot([row["estimate"]], [at], "o", color=colour, markersize=size, markerfacecolor=face, zorder=3)
-    p = "" if math.isnan(first["p"]) else "<.001" if first["p"] < 0.001 else f"{first['p']:.3f}".lstrip("0")
-    _write(axes, (interval(first), p, count(first)), y, INK)
+    estimate = bounded(first["estimate"], first["low"], first["high"], 2)
+    _write(axes, (estimate, chance(first["p"]), count(first)), y, INK)
     return [x for x in places if not math.isnan(x)]
 
 

@@ -1,7 +1,7 @@
 """Figure: what every readout of every model's time adds to human reaction times.
 
 Run ``python -m figures.time_readouts --in build/comparison/tang2018 --out build/figures/time_readouts``. Beside the
-usual files it writes the table as LaTeX (``.tex``).
+usual files it writes the table in Markdown and LaTeX (``.md``, ``.tex``).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.files import arguments, beside, is_simulated, read_parts, save
+from analysis.cells import bounded, chance, number, write_cells
+from figures.files import arguments, is_simulated, read_parts, save
 from figures.style import CEILING, FAINT, INK, PAGE_MM, letter, looks_of, new_figure, styled, title
-from neurocnnf.stages import write_atomically
 
 CAPTION = """What readouts of a model's time add to human reaction times. (a) Partial correlation (normal scores) of
 model and human time over objects, with 95 % intervals (subjects and objects drawn anew; bounds as fitted on other
@@ -26,12 +26,6 @@ model time helps; a time that was not reached has a coefficient of its own). (c)
 standard deviation of model time, with 95 % Wald intervals. Times that were not reached are censored, not left out."""
 COLUMNS = ["model", "readout", "given", "partial", "partial_low", "partial_high", "partial_ceiling", "p_holm"]
 COLUMNS += ["delta_aic", "lr_p_holm", "beta", "beta_low", "beta_high", "n_reached", "n_used", "n_total"]
-LABELS = {
-    "partial": "partial $\\rho$",
-    "p_holm": "$p$ (Holm)",
-    "delta_aic": "$\\Delta$AIC",
-    "lr_p_holm": "$p$ (LR, Holm)",
-}
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -61,7 +55,7 @@ def draw(table: pd.DataFrame) -> Figure:
             if filled:
                 reach = [-row["partial_ceiling"], row["partial_ceiling"]]
                 left.plot(reach, [y, y], color=CEILING, linewidth=7, alpha=0.5, solid_capstyle="butt", zorder=0)
-                text = f"p {_p(row['p_holm'])}"
+                text = f"p {chance(row['p_holm'])}"
                 left.text(1.01, y, text, transform=left.get_yaxis_transform(), va="center", fontsize=6)
                 text = f"{row['n_reached']}/{row['n_used']}"
                 right.text(1.02, y, text, transform=right.get_yaxis_transform(), va="center", fontsize=6, color=FAINT)
@@ -96,38 +90,26 @@ def _marker(look: dict, filled: bool) -> dict:
     }
 
 
-def _p(value: float) -> str:
-    return "–" if pd.isna(value) else "< .001" if value < 0.001 else f"{value:.3f}".lstrip("0") if value < 1 else "1"
-
-
-def latex(table: pd.DataFrame) -> str:
-    """Write the summary table as a LaTeX tabular (booktabs)."""
-    head = ["model", "readout", "given", *LABELS.values(), "$n$"]
-    lines = [r"\begin{tabular}{lllrrrrr}", r"\toprule", " & ".join(head) + r" \\", r"\midrule"]
-    for row in table.to_dict("records"):
-        interval = f"{row['partial']:.2f} [{row['partial_low']:.2f}, {row['partial_high']:.2f}]"
-        p, lr = (_p(row[name]).replace("<", "$<$").replace("–", "--") for name in ("p_holm", "lr_p_holm"))
-        cells = [
-            row["model"],
-            row["readout"].replace("_", " "),
-            row["given"],
-            interval,
-            p,
-            f"{row['delta_aic']:.1f}",
-            lr,
-        ]
-        lines.append(" & ".join([*cells, f"{row['n_used']}/{row['n_total']}"]) + r" \\")
-    note = "% simulated recordings\n" if is_simulated(table) else ""
-    return note + "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+def cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Write the comparison's numbers, a line for each readout and what is held constant."""
+    numbers = pd.DataFrame({"readout": table["readout"].str.replace("_", " "), "given": table["given"]})
+    numbers.insert(0, "model", table["model"])
+    partial = ("partial", "partial_low", "partial_high")
+    name = "partial ρ, simulated people" if is_simulated(table) else "partial ρ"
+    numbers[name] = [bounded(*values, 2) for values in table[[*partial]].itertuples(index=False)]
+    numbers["p (Holm)"] = table["p_holm"].map(chance)
+    numbers["ΔAIC"] = [number(value, 1) for value in table["delta_aic"]]
+    numbers["p (LR, Holm)"] = table["lr_p_holm"].map(chance)
+    return numbers.assign(n=[f"{used}/{total}" for used, total in table[["n_used", "n_total"]].to_numpy()])
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Draw the figure and write the LaTeX table."""
+    """Draw the figure and write the table."""
     options = arguments(str(__doc__), "beginning of the names of the comparison's files", argv)
     (table,) = read_parts(options.inputs, {"comparison": COLUMNS}).values()
     with styled():
         save(draw(table), options.out, table, CAPTION)
-    write_atomically(beside(options.out, "tex"), latex(table).encode())
+    write_cells(options.out, cells(table))
 
 
 if __name__ == "__main__":

@@ -147,11 +147,18 @@ def write_decoded(stem, study):
     return stem
 
 
-def test_the_latex_table_has_a_row_for_each_of_the_comparison(stem, tmp_path):
+def test_the_written_table_has_a_row_for_each_of_the_comparison_and_says_that_people_are_simulated(stem, tmp_path):
     time_readouts.main(["--in", str(stem), "--out", str(tmp_path / "x")])
-    text, table = (tmp_path / "x.tex").read_text(), pd.read_csv(f"{stem}.comparison.csv")
-    assert text.count("cnnf-digits") + text.count("cnn-digits &") == len(table)
-    assert text.startswith("% simulated recordings")
+    header, _, *lines = (tmp_path / "x.md").read_text().splitlines()
+    table = pd.read_csv(f"{stem}.comparison.csv")
+    assert "partial ρ, simulated people" in header
+    assert len(lines) == len(table)
+    for line, row in zip(lines, table.to_dict("records"), strict=True):
+        model, readout, given, partial, *_, n = line.strip("| ").split(" | ")
+        assert (model, readout.replace(" ", "_"), given) == (row["model"], row["readout"], row["given"])
+        assert float(partial.split(" ")[0].replace("−", "-")) == pytest.approx(row["partial"], abs=0.0051)
+        assert n == f"{row['n_used']}/{row['n_total']}"
+    assert (tmp_path / "x.tex").read_text().isascii()
 
 
 def test_a_column_that_is_missing_is_named(stem, tmp_path):
