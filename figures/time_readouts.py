@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.cells import bounded, chance, number, write_cells
+from analysis.cells import MISSING, bounded, chance, number, write_cells
 from figures.files import arguments, is_simulated, read_parts, save
 from figures.style import CEILING, FAINT, INK, PAGE_MM, letter, looks_of, new_figure, styled, title
 
@@ -55,7 +55,7 @@ def draw(table: pd.DataFrame) -> Figure:
             if filled:
                 reach = [-row["partial_ceiling"], row["partial_ceiling"]]
                 left.plot(reach, [y, y], color=CEILING, linewidth=7, alpha=0.5, solid_capstyle="butt", zorder=0)
-                text = f"p {chance(row['p_holm'])}"
+                text = f"p {chance(row['p_holm']) or MISSING}"
                 left.text(1.01, y, text, transform=left.get_yaxis_transform(), va="center", fontsize=6)
                 text = f"{row['n_reached']}/{row['n_used']}"
                 right.text(1.02, y, text, transform=right.get_yaxis_transform(), va="center", fontsize=6, color=FAINT)
@@ -92,11 +92,10 @@ def _marker(look: dict, filled: bool) -> dict:
 
 def cells(table: pd.DataFrame) -> pd.DataFrame:
     """Write the comparison's numbers, a line for each readout and what is held constant."""
-    numbers = pd.DataFrame({"readout": table["readout"].str.replace("_", " "), "given": table["given"]})
-    numbers.insert(0, "model", table["model"])
-    partial = ("partial", "partial_low", "partial_high")
+    numbers = table[["model", "readout", "given"]].replace({"readout": {"_": " "}}, regex=True)
+    partial = ["partial", "partial_low", "partial_high"]
     name = "partial ρ, simulated people" if is_simulated(table) else "partial ρ"
-    numbers[name] = [bounded(*values, 2) for values in table[[*partial]].itertuples(index=False)]
+    numbers[name] = [bounded(*values, 2) for values in table[partial].itertuples(index=False)]
     numbers["p (Holm)"] = table["p_holm"].map(chance)
     numbers["ΔAIC"] = [number(value, 1) for value in table["delta_aic"]]
     numbers["p (LR, Holm)"] = table["lr_p_holm"].map(chance)

@@ -158,7 +158,18 @@ def test_the_written_table_has_a_row_for_each_of_the_comparison_and_says_that_pe
         assert (model, readout.replace(" ", "_"), given) == (row["model"], row["readout"], row["given"])
         assert float(partial.split(" ")[0].replace("−", "-")) == pytest.approx(row["partial"], abs=0.0051)
         assert n == f"{row['n_used']}/{row['n_total']}"
-    assert (tmp_path / "x.tex").read_text().isascii()
+    text = (tmp_path / "x.tex").read_text()
+    assert text.isascii()
+    assert text.count("cnnf-digits") + text.count("cnn-digits &") == len(table)
+    assert ", simulated people &" in text
+
+
+def test_a_readout_without_a_test_says_so(stem, tmp_path):
+    table = pd.read_csv(f"{stem}.comparison.csv")
+    table["p_holm"] = np.nan
+    words = [text.get_text() for axes in time_readouts.draw(table).axes for text in axes.texts]
+    assert "p missing" in words
+    assert "p " not in words
 
 
 def test_a_column_that_is_missing_is_named(stem, tmp_path):
